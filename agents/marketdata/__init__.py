@@ -1,0 +1,1 @@
+"""Marketdata: the views that everybody may see: order book, trades, ticker, candles."""

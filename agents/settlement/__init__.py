@@ -1,0 +1,1 @@
+"""Settlement: windows small purchases into batches, and buys batches at the outside exchange."""

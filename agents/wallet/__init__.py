@@ -1,0 +1,1 @@
+"""Wallet: applies what happened to the books, once, and then announces it."""

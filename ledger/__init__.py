@@ -1,0 +1,1 @@
+"""The books: accounts, transfers, holds and orders in PostgreSQL."""

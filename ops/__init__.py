@@ -1,0 +1,1 @@
+"""What an operator types: the `tidemark` command, one file per verb."""

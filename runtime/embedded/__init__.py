@@ -1,0 +1,1 @@
+"""PostgreSQL, Valkey and Kafka without Docker: fetched as packages, started and kept alive by one supervisor."""
