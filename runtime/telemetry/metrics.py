@@ -1,0 +1,76 @@
+"""The Prometheus registry of this process and the one table of metrics: a metric is a line here and nothing else.
+
+Names begin with `tidemark_` and end with their unit. Labels are few and bounded: never a user, an order or a command.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+RUN = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Metric:
+    """One row of the table, for the document and the tests."""
+
+    name: str
+    kind: str
+    help: str
+    labels: tuple[str, ...]
+
+
+registry = CollectorRegistry()
+ProcessCollector(registry=registry)
+PlatformCollector(registry=registry)
+GCCollector(registry=registry)
+
+_table: list[Metric] = []
+
+
+def _counter(name: str, help: str, *labels: str) -> Counter:  # noqa: A002  # the word of the exposition format
+    _table.append(Metric(name, "counter", help, labels))
+    return Counter(name, help, labels, registry=registry)
+
+
+def _gauge(name: str, help: str, *labels: str) -> Gauge:  # noqa: A002  # as above
+    _table.append(Metric(name, "gauge", help, labels))
+    return Gauge(name, help, labels, registry=registry)
+
+
+def _histogram(name: str, help: str, *labels: str, buckets: Sequence[float] = SECONDS) -> Histogram:  # noqa: A002  # as above
+    _table.append(Metric(name, "histogram", help, labels))
+    return Histogram(name, help, labels, buckets=buckets, registry=registry)
+
+
+LOG_LINES = _counter("tidemark_log_lines_total", "Lines written to the log.", "level")
+LOG_LINES_SUPPRESSED = _counter("tidemark_log_lines_suppressed_total", "Lines of a noisy library left out.", "library")
+LOOP_LAG = _histogram("tidemark_event_loop_lag_seconds", "How late the event loop ran a timer.")
+PART_READY = _gauge("tidemark_part_ready", "1 when the part was ready at the last question, else 0.", "part")
+TOPIC_DIFFERENCES = _gauge("tidemark_topic_differences", "Differences between the table of topics and the broker.")
+
+
+TABLE: tuple[Metric, ...] = tuple(_table)
+
+
+def exposition() -> bytes:
+    """Everything in the registry, as Prometheus reads it."""
+    return generate_latest(registry)
+
+
+__all__ = [
+    "CONTENT_TYPE", "LOG_LINES", "LOG_LINES_SUPPRESSED", "LOOP_LAG", "PART_READY", "RUN", "SECONDS", "TABLE",
+    "TOPIC_DIFFERENCES", "Metric", "exposition", "registry",
+]  # fmt: skip
