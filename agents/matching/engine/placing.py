@@ -1,0 +1,154 @@
+"""An order comes: it is refused, or may not enter, or trades; and then, what becomes of the rest of it.
+
+Money is decided here: who gets what, less which fee, and what of a hold goes back.
+"""
+
+from agents.matching.engine.admission import refuse_order, refused
+from agents.matching.engine.book import Order
+from agents.matching.engine.order_types import Remainder, order_type
+from agents.matching.engine.snapshot import encode_row
+from agents.matching.engine.state import State
+from agents.matching.engine.taking import Match, Taker, take
+from agents.matching.engine.terms import WHOLE_BPS
+from schemas.commands import PlaceOrder
+from schemas.executions import Event, Expired, Expiry, Filled, Reject, Rested, Traded
+
+
+def place(state: State, command: PlaceOrder) -> list[Event]:
+    """Everything that follows from one order."""
+    if command.order_id in state.book.orders:
+        return [refused(command, Reject.DUPLICATE_ORDER)]
+    kind = order_type(command)
+    reason = refuse_order(state.terms, command, kind, state.reference_ticks)
+    if reason is not None:
+        return [refused(command, reason)]
+    assert kind is not None
+    taker = _taker(state, command)
+    barred = kind.may_enter(state.book, taker)
+    if barred is not None:
+        return [_barred(command, barred)]
+    matches = take(state.book, taker) if taker.crosses else []
+    events = _trades(state, command, matches) if matches else []
+    if taker.stopped:
+        events.append(_expired(state, command, taker, Expiry.SELF_TRADE))
+    elif not taker.lots:
+        events.extend(_satisfied(state, command, taker, traded=any(match.lots for match in matches)))
+    elif kind.remainder is Remainder.RESTS:
+        events.append(_rest(state, command, taker.lots))
+    else:
+        events.append(_expired(state, command, taker, Expiry.UNFILLED))
+    return events
+
+
+def _taker(state: State, command: PlaceOrder) -> Taker:
+    """The order as the book meets it. The band does not refuse a market order, it narrows how far it may reach."""
+    terms, price = state.terms, command.price_ticks
+    assert price is not None
+    against = state.book.asks if command.side == "buy" else state.book.bids
+    if terms.band_bps and command.kind == "market":
+        low, high = terms.band(state.reference_ticks)
+        price = min(price, high) if command.side == "buy" else max(price, low)
+    if command.quote_atoms is None:
+        assert command.lots is not None
+        return Taker(command.user_id, against, price, command.lots, None, command.self_trade)
+    budget = command.quote_atoms // terms.quote_atoms_per_tick_lot
+    return Taker(command.user_id, against, price, 1, budget, command.self_trade)
+
+
+def _trades(state: State, command: PlaceOrder, matches: list[Match]) -> list[Event]:
+    """One event for each maker met, in order."""
+    terms, buys = state.terms, command.side == "buy"
+    base_each, quote_each = terms.base_atoms_per_lot, terms.quote_atoms_per_tick_lot
+    improves = buys and command.quote_atoms is None
+    limit, left = command.price_ticks or 0, command.lots
+    events: list[Event] = []
+    for maker, lots in matches:
+        if not lots:
+            events.append(_expired_maker(state, maker))
+            continue
+        price = maker.price
+        base, quote = lots * base_each, lots * price * quote_each
+        taker_gets, maker_gets = (base, quote) if buys else (quote, base)
+        if left is not None:
+            left -= lots
+        state.trade_seq += 1
+        state.last_price_ticks = price
+        events.append(
+            Traded(
+                trade_seq=state.trade_seq,
+                price_ticks=price,
+                lots=lots,
+                base_atoms=base,
+                quote_atoms=quote,
+                taker_side=command.side,
+                maker_order_id=maker.order_id,
+                maker_user_id=maker.user_id,
+                maker_fee_atoms=maker_gets * terms.maker_fee_bps // WHOLE_BPS,
+                maker_left_lots=maker.lots,
+                taker_order_id=command.order_id,
+                taker_user_id=command.user_id,
+                taker_fee_atoms=taker_gets * terms.taker_fee_bps // WHOLE_BPS,
+                taker_left_lots=left,
+                taker_released_atoms=(limit - price) * lots * quote_each if improves else 0,
+            )
+        )
+    return events
+
+
+def _rest(state: State, command: PlaceOrder, lots: int) -> Rested:
+    """Into the book, with its row made now, so that a snapshot has nothing to encode."""
+    side = state.book.bids if command.side == "buy" else state.book.asks
+    price, total = command.price_ticks, command.lots
+    assert price is not None
+    assert total is not None
+    order = Order(command.order_id, command.user_id, side, price, lots, total)
+    order.row = encode_row(order)
+    state.book.rest(order)
+    return Rested(command.order_id, command.user_id, command.side, price, lots)
+
+
+def _satisfied(state: State, command: PlaceOrder, taker: Taker, *, traded: bool) -> list[Event]:
+    """The taker has all that it can have. By lots its last trade said so; by a sum of money, this does."""
+    if command.quote_atoms is None:
+        return []
+    if not traded:
+        return [_expired(state, command, taker, Expiry.BELOW_ONE_LOT)]
+    return [Filled(command.order_id, command.user_id, _unspent(state, command, taker))]
+
+
+def _expired(state: State, command: PlaceOrder, taker: Taker, reason: Expiry) -> Expired:
+    price = command.price_ticks
+    assert price is not None
+    if taker.budget is not None:
+        lots, released = None, _unspent(state, command, taker)
+    else:
+        lots, released = taker.lots, state.terms.hold_atoms(command.side, price, taker.lots)
+    return Expired(command.order_id, command.user_id, command.side, price, lots, released, reason, was_resting=False)
+
+
+def _unspent(state: State, command: PlaceOrder, taker: Taker) -> int:
+    """What is left of the sum, with the crumbs that are less than a tick times a lot."""
+    each = state.terms.quote_atoms_per_tick_lot
+    assert command.quote_atoms is not None
+    assert taker.budget is not None
+    return taker.budget * each + command.quote_atoms % each
+
+
+def _expired_maker(state: State, maker: Order) -> Expired:
+    side = maker.side.name
+    released = state.terms.hold_atoms(side, maker.price, maker.lots)
+    return Expired(
+        maker.order_id, maker.user_id, side, maker.price, maker.lots, released, Expiry.SELF_TRADE, was_resting=True
+    )
+
+
+def _barred(command: PlaceOrder, reason: Reject | Expiry) -> Event:
+    """The type does not let it in. Its whole hold goes back."""
+    if isinstance(reason, Reject):
+        return refused(command, reason)
+    price = command.price_ticks
+    assert price is not None
+    return Expired(
+        command.order_id, command.user_id, command.side, price, command.lots, command.hold.atoms, reason,
+        was_resting=False,
+    )  # fmt: skip

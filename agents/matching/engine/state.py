@@ -1,0 +1,26 @@
+"""All that an open market knows. Everything the engine decides follows from this and the next command."""
+
+from agents.matching.engine.book import Book
+from agents.matching.engine.terms import Terms
+from agents.matching.engine.window import Window
+
+
+class State:
+    """Changed by one command at a time; a snapshot is all of it."""
+
+    __slots__ = ("book", "house_price_ticks", "last_price_ticks", "now_ms", "symbol", "terms", "trade_seq", "window")
+
+    def __init__(self, symbol: str, terms: Terms, now_ms: int = 0) -> None:
+        self.symbol = symbol
+        self.terms = terms
+        self.now_ms = now_ms
+        self.trade_seq = 0
+        self.last_price_ticks: int | None = None
+        self.house_price_ticks: int | None = None
+        self.window = Window()
+        self.book = Book()
+
+    @property
+    def reference_ticks(self) -> int | None:
+        """What the band is measured from: the last trade in the book, else the house's price, else nothing."""
+        return self.house_price_ticks if self.last_price_ticks is None else self.last_price_ticks

@@ -1,0 +1,103 @@
+"""Meeting the book: which makers a taker gets, in price-time order, and where the self-trade rule stops it.
+
+`take` does it, `can_fill` only asks, under the same rules. A test compares the two on every stream.
+"""
+
+import itertools
+from typing import NamedTuple
+
+from agents.matching.engine.book import Book, Level, Order, Side
+from schemas.commands import SelfTrade
+
+
+class Match(NamedTuple):
+    """A maker and the lots it gave; no lots: the self-trade rule took it out."""
+
+    maker: Order
+    lots: int
+
+
+class Taker:
+    """Who comes, against which side, and how far. `lots` are still wanted; 0 means that it has all it can have.
+
+    With a `budget` (in ticks times lots) the order is for a sum of money: it wants as many lots as the rest of the
+    budget buys at the price it meets.
+    """
+
+    __slots__ = ("against", "budget", "lots", "reach", "self_trade", "stopped", "user_id")
+
+    def __init__(
+        self, user_id: int, against: Side, price: int, lots: int, budget: int | None, self_trade: SelfTrade
+    ) -> None:
+        self.user_id = user_id
+        self.against = against
+        self.reach = price * against.direction
+        self.lots = lots
+        self.budget = budget
+        self.self_trade = self_trade
+        self.stopped = False
+
+    @property
+    def crosses(self) -> bool:
+        """Whether the best opposite price, whoever owns it, is within reach."""
+        best = self.against.best
+        return best is not None and best.key <= self.reach
+
+
+def take(book: Book, taker: Taker) -> list[Match]:
+    """Trade until the taker has enough, nothing is left within its reach, or it meets an own order that stops it."""
+    matches: list[Match] = []
+    against, reach, budget, wanted = taker.against, taker.reach, taker.budget, taker.lots
+    while (level := against.best) is not None and level.key <= reach:
+        if budget is not None:
+            wanted = budget // level.price
+        if not wanted:
+            break
+        maker = level.first
+        assert maker is not None
+        if maker.user_id == taker.user_id:
+            if taker.self_trade != "expire_taker":
+                book.remove(maker)
+                matches.append(Match(maker, 0))
+            if taker.self_trade != "expire_maker":
+                taker.stopped = True
+                break
+            continue
+        lots = maker.lots if maker.lots < wanted else wanted
+        book.shrink(maker, lots)
+        matches.append(Match(maker, lots))
+        wanted -= lots
+        if budget is not None:
+            budget -= lots * level.price
+    taker.lots, taker.budget = wanted, budget
+    return matches
+
+
+def can_fill(book: Book, taker: Taker) -> bool:
+    """Whether `take` would give all that is wanted. A level counts as a whole, unless own orders stand in it."""
+    own = book.by_user.get(taker.user_id, {}).values()
+    own_levels = {order.level for order in own if order.side is taker.against}
+    budget, wanted = taker.budget, taker.lots
+    for level in taker.against:
+        if level.key > taker.reach:
+            break
+        if budget is not None:
+            wanted = budget // level.price
+        if not wanted:
+            break
+        offered, stops = _offer_beside_own(level, taker) if level in own_levels else (level.lots, False)
+        lots = min(offered, wanted)
+        wanted -= lots
+        if stops:
+            break
+        if budget is not None:
+            budget -= lots * level.price
+    return not wanted
+
+
+def _offer_beside_own(level: Level, taker: Taker) -> tuple[int, bool]:
+    """What a level with own orders in it offers, and whether the first of them would stop the taker."""
+    if taker.self_trade == "expire_maker":
+        return sum(order.lots for order in level if order.user_id != taker.user_id), False
+    ahead = itertools.takewhile(lambda order: order.user_id != taker.user_id, level)
+    return sum(order.lots for order in ahead), True

@@ -1,0 +1,58 @@
+"""Which command numbers a market has seen: a ring of bits over the last `SPAN` numbers, so that a repeat does nothing.
+
+The API relays a command that may have been sent already. The ring follows from the numbers alone, without a clock.
+"""
+
+import enum
+
+SPAN = 262_144
+
+
+class Admission(enum.Enum):
+    """What a command's number says about it."""
+
+    NEW = "new"
+    REPEAT = "repeat"
+    BEHIND = "behind"
+    AHEAD = "ahead"
+
+
+class Window:
+    """The bit of number n is at n modulo `SPAN`; bits of numbers that fell out behind were cleared on the way."""
+
+    __slots__ = ("bits", "highest")
+
+    def __init__(self, highest: int = 0, bits: bytes | None = None) -> None:
+        self.highest = highest
+        self.bits = bytearray(SPAN // 8 if bits is None else bits)
+
+    def admit(self, number: int) -> Admission:
+        """Say what the number is, and remember it if it is new. A number ahead or behind changes nothing."""
+        step = number - self.highest
+        if step > SPAN:
+            return Admission.AHEAD
+        if step <= -SPAN:
+            return Admission.BEHIND
+        place = number % SPAN
+        index, bit = place >> 3, 1 << (place & 7)
+        if step <= 0:
+            if self.bits[index] & bit:
+                return Admission.REPEAT
+        else:
+            if step > 1:
+                self._clear(self.highest + 1, number)
+            self.highest = number
+        self.bits[index] |= bit
+        return Admission.NEW
+
+    def _clear(self, first: int, end: int) -> None:
+        """Clear the bits of first .. end - 1, whole bytes at once where it can."""
+        while first < end:
+            place = first % SPAN
+            whole = min(end - first, SPAN - place) >> 3
+            if place & 7 or not whole:
+                self.bits[place >> 3] &= ~(1 << (place & 7))
+                first += 1
+            else:
+                self.bits[place >> 3 : (place >> 3) + whole] = bytes(whole)
+                first += whole << 3
