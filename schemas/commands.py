@@ -4,7 +4,7 @@ A command is an order given, not a fact. The engine takes these very classes, so
 checks types only; whether the numbers make sense is for the engine to say, because it must answer and never stop.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -99,7 +99,7 @@ class ReduceOrder(msgspec.Struct, frozen=True, gc=False, tag="reduce_order", kw_
 
 
 class OpenMarket(msgspec.Struct, frozen=True, gc=False, tag="open_market", kw_only=True):
-    """Create a market. Tick and lot are fixed for life, given as what they are worth in atoms, so values are exact."""
+    """Create a market. Scales, tick and lot (decimal text) are fixed for life."""
 
     market: str
     command_id: Id
@@ -108,8 +108,8 @@ class OpenMarket(msgspec.Struct, frozen=True, gc=False, tag="open_market", kw_on
     quote: str
     base_scale: Whole
     quote_scale: Whole
-    base_atoms_per_lot: Whole
-    quote_atoms_per_tick_lot: Whole
+    tick_size: str
+    lot_size: str
     status: Status = "open"
     maker_fee_bps: Whole = 0
     taker_fee_bps: Whole = 0
@@ -165,6 +165,7 @@ Numbered = (
     | OpenMarket | ChangeMarket | ChangeRules | ListPrice
 )  # fmt: skip
 Command = Numbered | Tick
+COMMAND_TYPES: dict[type[Command], str] = {kind: str(kind.__struct_config__.tag) for kind in get_args(Command)}
 
 
 class Undecodable(msgspec.Struct, frozen=True):

@@ -5,10 +5,11 @@ gets, the fee in the asset received, what is left of the order, and how much of 
 """
 
 import enum
+from collections.abc import Sequence
 
 import msgspec
 
-from schemas.commands import Side, Status
+from schemas.commands import COMMAND_TYPES, Command, Side, Status, Tick
 
 EXECUTIONS_VERSION = 1
 
@@ -165,15 +166,17 @@ class HouseFilled(msgspec.Struct, frozen=True, gc=False, tag="house_filled"):
 
 
 class MarketOpened(msgspec.Struct, frozen=True, gc=False, tag="market_opened"):
-    """A market began, with these terms."""
+    """A market began, with these terms. A lot is worth `lot_base_atoms`, a tick times a lot `tick_lot_quote_atoms`."""
 
     market: str
     base: str
     quote: str
     base_scale: int
     quote_scale: int
-    base_atoms_per_lot: int
-    quote_atoms_per_tick_lot: int
+    tick_size: str
+    lot_size: str
+    lot_base_atoms: int
+    tick_lot_quote_atoms: int
     status: Status
     maker_fee_bps: int
     taker_fee_bps: int
@@ -229,15 +232,59 @@ Event = (
     | MarketOpened | MarketChanged | RulesChanged | PriceListed | Ticked | Ignored | Parked
 )  # fmt: skip
 
+
+class Execution(msgspec.Struct, frozen=True, gc=False):
+    """One record: its place in the market and in the journal, the command that it answers, and the events.
+
+    `command` is the command's type, `reply` where its sender waits; a record that answers no command has none.
+    """
+
+    market: str
+    seq: int
+    partition: int
+    offset: int
+    time_ms: int
+    part: int
+    last: bool
+    command: str | None
+    command_id: int | None
+    reply: str
+    events: Sequence[Event]
+
+
+class ChainedExecution(Execution, frozen=True, gc=False):
+    """A record as readers find it: its writer put the chain behind."""
+
+    prev_chain: str
+    chain: str
+
+
 _encoder = msgspec.json.Encoder()
-_decoder: msgspec.json.Decoder[list[Event]] = msgspec.json.Decoder(list[Event])
+_events_decoder: msgspec.json.Decoder[list[Event]] = msgspec.json.Decoder(list[Event])
+_decoder: msgspec.json.Decoder[ChainedExecution] = msgspec.json.Decoder(ChainedExecution)
 
 
-def encode_events(events: list[Event]) -> bytes:
-    """The events of one outcome as a JSON array; the same events give the same bytes."""
+def encode_execution(
+    place: tuple[str, int, int, int, int, int, bool], command: Command | None, events: Sequence[Event]
+) -> bytes:
+    """The bytes of a record before it is chained. `place` is the first seven fields; the same gives the same bytes."""
+    if command is None:
+        return _encoder.encode(Execution(*place, None, None, "", events))
+    if isinstance(command, Tick):
+        return _encoder.encode(Execution(*place, "tick", None, "", events))
+    return _encoder.encode(Execution(*place, COMMAND_TYPES[type(command)], command.command_id, command.reply, events))
+
+
+def decode_execution(value: bytes) -> ChainedExecution:
+    """A record for its readers, who pass over fields that they do not know. Raises `msgspec.DecodeError`."""
+    return _decoder.decode(value)
+
+
+def encode_events(events: Sequence[Event]) -> bytes:
+    """Events alone, as a JSON array."""
     return _encoder.encode(events)
 
 
 def decode_events(value: bytes) -> list[Event]:
-    """The way back, for readers; a field that this version does not know is passed over."""
-    return _decoder.decode(value)
+    """The way back."""
+    return _events_decoder.decode(value)

@@ -4,7 +4,7 @@ import dataclasses
 
 from agents.matching.engine.admission import refused
 from agents.matching.engine.state import State
-from agents.matching.engine.terms import RULES_VERSIONS, Terms, UnknownRulesError
+from agents.matching.engine.terms import RULES_VERSIONS, UnknownRulesError
 from schemas.commands import ChangeMarket, ChangeRules, OpenMarket
 from schemas.executions import Event, Reject, RulesChanged
 
@@ -23,7 +23,7 @@ def reopen(_state: State, command: OpenMarket) -> list[Event]:
 def change_market(state: State, command: ChangeMarket) -> list[Event]:
     """New terms, whole or not at all. Orders that rest stay as they are."""
     terms = state.terms.changed(command)
-    if not terms.valid:
+    if terms is None:
         return [refused(command, Reject.INVALID_MARKET)]
     state.terms = terms
     return [terms.told()]
@@ -33,9 +33,3 @@ def change_rules(state: State, command: ChangeRules) -> list[Event]:
     """Other rules from here on."""
     state.terms = dataclasses.replace(state.terms, rules_version=command.rules_version)
     return [RulesChanged(command.rules_version)]
-
-
-def opening_terms(command: OpenMarket) -> Terms | None:
-    """The terms that an opening command asks for; None when no market can have them."""
-    terms = Terms.of(command)
-    return terms if terms.valid else None

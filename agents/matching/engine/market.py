@@ -9,6 +9,7 @@ from typing import Any
 from agents.matching.engine import governing, house, leaving, placing, snapshot
 from agents.matching.engine.admission import refused
 from agents.matching.engine.state import State
+from agents.matching.engine.terms import Terms
 from agents.matching.engine.window import Admission
 from schemas.commands import (
     BuyFromHouse,
@@ -67,16 +68,16 @@ class Market:
 
     def snapshot(self) -> bytes:
         """Everything, so that `restore` goes on as if nothing had happened."""
-        assert self.state is not None, "a market that never opened has nothing to keep"
-        return snapshot.encode(self.state)
+        return snapshot.encode(self.symbol, self.state)
 
     @classmethod
     def restore(cls, data: bytes) -> "Market":
         """The market that `snapshot` told of, or `UnreadableSnapshotError`, or `UnknownRulesError` as in `apply`."""
-        state = snapshot.decode(data)
-        governing.require_rules(state.symbol, state.terms.rules_version)
-        market = cls(state.symbol)
-        market.state = state
+        symbol, state = snapshot.decode(data)
+        market = cls(symbol)
+        if state is not None:
+            governing.require_rules(symbol, state.terms.rules_version)
+            market.state = state
         return market
 
     def _open(self, command: Command, now_ms: int) -> list[Event]:
@@ -85,10 +86,10 @@ class Market:
         if not isinstance(command, OpenMarket):
             return [refused(command, Reject.UNKNOWN_MARKET)]
         governing.require_rules(self.symbol, command.rules_version)
-        terms = governing.opening_terms(command)
+        terms = Terms.of(command)
         if terms is None:
             return [refused(command, Reject.INVALID_MARKET)]
-        state = State(self.symbol, terms, now_ms)
+        state = State(terms, now_ms)
         admission = state.window.admit(command.number)
         if admission is not Admission.NEW:
             return _not_new(command, admission)

@@ -51,14 +51,14 @@ def _taker(state: State, command: PlaceOrder) -> Taker:
     if command.quote_atoms is None:
         assert command.lots is not None
         return Taker(command.user_id, against, price, command.lots, None, command.self_trade)
-    budget = command.quote_atoms // terms.quote_atoms_per_tick_lot
+    budget = command.quote_atoms // terms.tick_lot_quote_atoms
     return Taker(command.user_id, against, price, 1, budget, command.self_trade)
 
 
 def _trades(state: State, command: PlaceOrder, matches: list[Match]) -> list[Event]:
     """One event for each maker met, in order."""
     terms, buys = state.terms, command.side == "buy"
-    base_each, quote_each = terms.base_atoms_per_lot, terms.quote_atoms_per_tick_lot
+    base_each, quote_each = terms.lot_base_atoms, terms.tick_lot_quote_atoms
     improves = buys and command.quote_atoms is None
     limit, left = command.price_ticks or 0, command.lots
     events: list[Event] = []
@@ -128,7 +128,7 @@ def _expired(state: State, command: PlaceOrder, taker: Taker, reason: Expiry) ->
 
 def _unspent(state: State, command: PlaceOrder, taker: Taker) -> int:
     """What is left of the sum, with the crumbs that are less than a tick times a lot."""
-    each = state.terms.quote_atoms_per_tick_lot
+    each = state.terms.tick_lot_quote_atoms
     assert command.quote_atoms is not None
     assert taker.budget is not None
     return taker.budget * each + command.quote_atoms % each

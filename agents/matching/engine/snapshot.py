@@ -32,12 +32,15 @@ def encode_row(order: Order) -> bytes:
     return _pack_row(order.order_id, order.user_id, order.price, order.lots, order.total)
 
 
-def encode(state: State) -> bytes:
-    """The whole market in one synchronous pass."""
+def encode(symbol: str, state: State | None) -> bytes:
+    """The whole market in one synchronous pass; of one that never opened, its name alone."""
+    if state is None:
+        return _head({"symbol": symbol, "open": False})
     bids, asks = _rows(state.book.bids), _rows(state.book.asks)
-    header = json.dumps(
+    head = _head(
         {
-            "symbol": state.symbol,
+            "symbol": symbol,
+            "open": True,
             "terms": dataclasses.asdict(state.terms),
             "now_ms": state.now_ms,
             "trade_seq": state.trade_seq,
@@ -46,15 +49,13 @@ def encode(state: State) -> bytes:
             "highest_number": state.window.highest,
             "bids": len(bids),
             "asks": len(asks),
-        },
-        sort_keys=True,
-        separators=(",", ":"),
-    ).encode()
-    return b"".join((_PREFIX.pack(_MAGIC, FORMAT_VERSION, len(header)), header, state.window.bits, *bids, *asks))
+        }
+    )
+    return b"".join((head, state.window.bits, *bids, *asks))
 
 
-def decode(data: bytes) -> State:
-    """The market that these bytes tell of."""
+def decode(data: bytes) -> tuple[str, State | None]:
+    """The market's name, and its state if it was open."""
     if len(data) < _PREFIX.size:
         raise UnreadableSnapshotError("too short for a snapshot")
     magic, version, header_size = _PREFIX.unpack_from(data)
@@ -64,6 +65,9 @@ def decode(data: bytes) -> State:
     rows_at = window_at + SPAN // 8
     try:
         header: dict[str, Any] = json.loads(data[_PREFIX.size : window_at])
+        symbol = header["symbol"]
+        if not header["open"]:
+            return symbol, None
         state = _state(header, data[window_at:rows_at])
         bids_size, asks_size = header["bids"] * _ROW.size, header["asks"] * _ROW.size
     except (ValueError, KeyError, TypeError) as error:
@@ -72,7 +76,12 @@ def decode(data: bytes) -> State:
         raise UnreadableSnapshotError("the length does not fit the number of orders")
     _restore(state.book, state.book.bids, data[rows_at : rows_at + bids_size])
     _restore(state.book, state.book.asks, data[rows_at + bids_size :])
-    return state
+    return symbol, state
+
+
+def _head(header: dict[str, Any]) -> bytes:
+    text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+    return _PREFIX.pack(_MAGIC, FORMAT_VERSION, len(text)) + text
 
 
 def _rows(side: Side) -> list[bytes]:
@@ -89,7 +98,7 @@ def _rows(side: Side) -> list[bytes]:
 
 
 def _state(header: dict[str, Any], bits: bytes) -> State:
-    state = State(header["symbol"], Terms(**header["terms"]), header["now_ms"])
+    state = State(Terms(**header["terms"]), header["now_ms"])
     state.trade_seq = header["trade_seq"]
     state.last_price_ticks = header["last_price_ticks"]
     state.house_price_ticks = header["house_price_ticks"]

@@ -8,10 +8,9 @@ from agents.matching.engine.window import Window
 class State:
     """Changed by one command at a time; a snapshot is all of it."""
 
-    __slots__ = ("book", "house_price_ticks", "last_price_ticks", "now_ms", "symbol", "terms", "trade_seq", "window")
+    __slots__ = ("book", "house_price_ticks", "last_price_ticks", "now_ms", "terms", "trade_seq", "window")
 
-    def __init__(self, symbol: str, terms: Terms, now_ms: int = 0) -> None:
-        self.symbol = symbol
+    def __init__(self, terms: Terms, now_ms: int = 0) -> None:
         self.terms = terms
         self.now_ms = now_ms
         self.trade_seq = 0

@@ -6,10 +6,10 @@ from typing import Final
 from agents.matching.engine.ladder import REACH
 from schemas.commands import ChangeMarket, OpenMarket, Side, Status
 from schemas.executions import MarketChanged, MarketOpened
+from schemas.money import MAX_SCALE, MAX_UNITS, MoneyError, market_units
 
-MAX_ATOMS: Final = 1 << 62
+MAX_ATOMS: Final = MAX_UNITS
 MAX_PRICE_TICKS: Final = REACH - 1
-MAX_SCALE: Final = 8
 WHOLE_BPS: Final = 10_000
 MAX_BAND_BPS: Final = 1_000_000
 RULES_VERSIONS: Final = frozenset({1})
@@ -33,8 +33,10 @@ class Terms:
     quote: str
     base_scale: int
     quote_scale: int
-    base_atoms_per_lot: int
-    quote_atoms_per_tick_lot: int
+    tick_size: str
+    lot_size: str
+    lot_base_atoms: int
+    tick_lot_quote_atoms: int
     status: Status
     maker_fee_bps: int
     taker_fee_bps: int
@@ -43,25 +45,32 @@ class Terms:
     rules_version: int
 
     @classmethod
-    def of(cls, command: OpenMarket) -> "Terms":
-        """What an opening command asks for, valid or not."""
-        return cls(**{field.name: getattr(command, field.name) for field in dataclasses.fields(cls)})
+    def of(cls, command: OpenMarket) -> "Terms | None":
+        """What an opening command asks for; None when no market can be like that."""
+        if not (0 <= command.base_scale <= MAX_SCALE and 0 <= command.quote_scale <= MAX_SCALE):
+            return None
+        try:
+            units = market_units(command.tick_size, command.lot_size, command.base_scale, command.quote_scale)
+        except MoneyError:
+            return None
+        terms = cls(
+            **{name: getattr(command, name) for name in _AS_COMMANDED},
+            lot_base_atoms=units.lot_base_atoms,
+            tick_lot_quote_atoms=units.tick_lot_quote_atoms,
+        )
+        return terms if terms.valid else None
 
-    def changed(self, command: ChangeMarket) -> "Terms":
-        """These terms with what the command names put in, valid or not."""
+    def changed(self, command: ChangeMarket) -> "Terms | None":
+        """These terms with what the command names put in; None when no market can be like that."""
         named = {name: getattr(command, name) for name in MarketChanged.__struct_fields__}
-        return dataclasses.replace(self, **{name: value for name, value in named.items() if value is not None})
+        terms = dataclasses.replace(self, **{name: value for name, value in named.items() if value is not None})
+        return terms if terms.valid else None
 
     @property
     def valid(self) -> bool:
         """Whether a market can have these terms."""
         return (
-            bool(self.base and self.quote)
-            and self.base != self.quote
-            and 0 <= self.base_scale <= MAX_SCALE
-            and 0 <= self.quote_scale <= MAX_SCALE
-            and 1 <= self.base_atoms_per_lot <= MAX_ATOMS
-            and 1 <= self.quote_atoms_per_tick_lot <= MAX_ATOMS
+            "" != self.base != self.quote != ""
             and 0 <= self.maker_fee_bps <= WHOLE_BPS
             and 0 <= self.taker_fee_bps <= WHOLE_BPS
             and 0 <= self.band_bps <= MAX_BAND_BPS
@@ -70,11 +79,11 @@ class Terms:
 
     def quote_atoms(self, price_ticks: int, lots: int) -> int:
         """The exact value of so many lots at a price."""
-        return price_ticks * lots * self.quote_atoms_per_tick_lot
+        return price_ticks * lots * self.tick_lot_quote_atoms
 
     def base_atoms(self, lots: int) -> int:
         """So many lots in atoms of the base."""
-        return lots * self.base_atoms_per_lot
+        return lots * self.lot_base_atoms
 
     def hold_atoms(self, side: Side, price_ticks: int, lots: int) -> int:
         """What an order needs set aside: a buy the value at its price, a sell the lots themselves."""
@@ -99,3 +108,7 @@ class Terms:
     def told(self) -> MarketChanged:
         """The fact that these are the terms from here on."""
         return MarketChanged(*(getattr(self, name) for name in MarketChanged.__struct_fields__))
+
+
+_DERIVED = {"lot_base_atoms", "tick_lot_quote_atoms"}
+_AS_COMMANDED = [field.name for field in dataclasses.fields(Terms) if field.name not in _DERIVED]
