@@ -1,4 +1,4 @@
-"""Runs a short program to its end: initdb, a format, a fetch. One that is cancelled or late takes its children along."""
+"""Runs a short program to its end: initdb, a format, a fetch. One cancelled or late takes its children along."""
 
 import asyncio
 import contextlib
@@ -22,8 +22,9 @@ class Outcome:
     def last_words(self) -> str:
         """The line most likely to say why it failed."""
         lines = [line.strip() for line in self.text.splitlines() if line.strip()]
+        lines = [line for line in lines if not line.startswith("at ")]  # of a stack, the head says it
         telling = [line for line in lines if any(word in line.lower() for word in ("error", "fatal", "exception"))]
-        return (telling or lines or [f"exit code {self.code}"])[-1][:300]
+        return (telling or lines[-1:] or [f"exit code {self.code}"])[0][:300]
 
 
 async def errand(
