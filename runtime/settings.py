@@ -48,6 +48,14 @@ class Settings:
     kafka_replication: int = 1
     journal_flush: bool = True
     namespace: str = ""
+    site_port: int = 0
+
+    @property
+    def brokers(self) -> list[str]:
+        """Where Kafka is; the supervisor and the command line have filled it in when the broker is ours."""
+        if not self.kafka_bootstrap:
+            raise SettingsError("KAFKA_BOOTSTRAP is not set, and this process has no broker of its own.")
+        return [address.strip() for address in self.kafka_bootstrap.split(",")]
 
     def topic(self, name: str) -> str:
         """The topic's name on the broker."""
@@ -85,6 +93,12 @@ def _choice(name: str, text: str, allowed: tuple[str, ...]) -> str:
     if text not in allowed:
         raise SettingsError(f"{name} is {text!r}: write one of {', '.join(allowed)}.")
     return text
+
+
+def _addresses(name: str, text: str | None) -> str | None:
+    if text is None or re.fullmatch(r"\s*[^\s,:]+:[0-9]{1,5}\s*(,\s*[^\s,:]+:[0-9]{1,5}\s*)*", text):
+        return text
+    raise SettingsError(f"{name} is {text!r}: write host:port, or several with commas between.")
 
 
 def _listing(text: str) -> tuple[str, ...]:
@@ -149,11 +163,12 @@ def load(environ: Mapping[str, str] | None = None, config_file: Path | None = No
         redis_host=get("REDIS_HOST"),
         redis_port=_integer("REDIS_PORT", get("REDIS_PORT", "6379"), 1, 65535),
         redis_password=get("REDIS_PASSWORD", ""),
-        kafka_bootstrap=get("KAFKA_BOOTSTRAP"),
+        kafka_bootstrap=_addresses("KAFKA_BOOTSTRAP", get("KAFKA_BOOTSTRAP")),
         kafka_partitions=_integer("KAFKA_PARTITIONS", get("KAFKA_PARTITIONS", "8"), 1, 1024),
         kafka_replication=_integer("KAFKA_REPLICATION", get("KAFKA_REPLICATION", "1"), 1, 7),
         journal_flush=_boolean("JOURNAL_FLUSH", get("JOURNAL_FLUSH", "true")),
         namespace=_namespace(get("TIDEMARK_NAMESPACE", "")),
+        site_port=_integer("TIDEMARK_SITE_PORT", get("TIDEMARK_SITE_PORT", "0"), 0, 65535),
     )
     _refuse_default_secrets(settings)
     return settings

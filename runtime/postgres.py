@@ -1,0 +1,123 @@
+"""PostgreSQL's edge: a pool whose every connection is bounded in time and finds its tables in its own schema.
+
+A frozen client must not stall the exchange, so locks, idle transactions and transactions end by themselves. Numbers
+inside JSON arrive as integers or `Decimal`, never as floats.
+"""
+
+import asyncio
+import enum
+from decimal import Decimal
+
+import asyncpg
+import msgspec
+from asyncpg import exceptions
+
+from runtime.settings import Settings, SettingsError
+
+CONNECT_TIMEOUT_S = 5.0
+COMMAND_TIMEOUT_S = 15.0
+READY_TIMEOUT_S = 2.0
+STATEMENTS = 512
+OLDEST = 17
+"""`transaction_timeout` came with this major version."""
+UNWELL: tuple[type[Exception], ...] = (
+    OSError,  # refused, reset; TimeoutError is one of these
+    exceptions.PostgresConnectionError,  # cut in the middle: the outcome of a commit is then unknown
+    exceptions.OperatorInterventionError,  # shut down, crashed, still starting, cancelled
+    exceptions.InsufficientResourcesError,  # too many connections, disk or memory full
+    exceptions.TransactionRollbackError,  # deadlock, serialization: the other one won
+    exceptions.LockNotAvailableError,
+    exceptions.IdleInTransactionSessionTimeoutError,
+)
+"""What the world being unwell looks like from here: every step is idempotent and may be repeated."""
+NO_ANSWER: tuple[type[Exception], ...] = (*UNWELL, exceptions.InterfaceError)
+
+
+class Plans(enum.Enum):
+    """Which plans the server may choose."""
+
+    INDEXED = "indexed"
+    """For set-based statements on the hot path: right from the first row of a database that was never analysed."""
+    ANY = "any"
+    """For reports, repairs and migrations, which read whole tables."""
+
+
+def _session(settings: Settings, application: str, plans: Plans, transaction_s: float) -> dict[str, str]:
+    session = {
+        "application_name": f"tidemark {application}",
+        "search_path": f'"{settings.postgres_schema}"',
+        "timezone": "UTC",
+        "lock_timeout": "5s",
+        "idle_in_transaction_session_timeout": "5s",
+        "transaction_timeout": f"{int(transaction_s * 1000)}ms",
+        "jit": "off",  # compiling costs more than any statement here runs
+        "tcp_keepalives_idle": "10",
+        "tcp_keepalives_interval": "5",
+        "tcp_keepalives_count": "3",
+    }
+    if plans is Plans.INDEXED:
+        session |= {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+    return session
+
+
+async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """JSON columns are Python values."""
+    for name in ("json", "jsonb"):
+        await connection.set_type_codec(name, schema="pg_catalog", encoder=_encode, decoder=_decode)
+
+
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def _encode(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _decode(text: str) -> object:
+    return _decoder.decode(text)
+
+
+async def pool(
+    settings: Settings,
+    *,
+    min_size: int = 1,
+    max_size: int = 10,
+    application: str = "process",
+    plans: Plans = Plans.INDEXED,
+    transaction_s: float = 10.0,
+) -> "asyncpg.Pool[asyncpg.Record]":
+    """A pool of connections; raises SettingsError when the server is older than what the books need."""
+    try:
+        return await asyncpg.create_pool(
+            host=_host(settings),
+            port=settings.postgres_port,
+            user=settings.postgres_user,
+            password=settings.postgres_password or None,
+            database=settings.postgres_db,
+            min_size=min_size,
+            max_size=max_size,
+            timeout=CONNECT_TIMEOUT_S,
+            command_timeout=max(COMMAND_TIMEOUT_S, transaction_s),
+            statement_cache_size=STATEMENTS,
+            max_inactive_connection_lifetime=0,  # a warm connection has its statements prepared
+            server_settings=_session(settings, application, plans, transaction_s),
+            init=_prepare,
+        )
+    except exceptions.UndefinedObjectError as error:
+        raise SettingsError(f"PostgreSQL at {_host(settings)} is older than {OLDEST}: {error}.") from error
+
+
+def _host(settings: Settings) -> str:
+    if not settings.postgres_host:
+        raise SettingsError("POSTGRES_HOST is not set, and this process has no PostgreSQL of its own.")
+    return settings.postgres_host
+
+
+async def ready(connections: "asyncpg.Pool[asyncpg.Record]") -> str | None:
+    """None when the server answers a query, else the reason: a part of a site."""
+    try:
+        async with asyncio.timeout(READY_TIMEOUT_S), connections.acquire() as connection:
+            await connection.execute("SELECT 1")
+    except NO_ANSWER as error:
+        return f"PostgreSQL does not answer ({type(error).__name__})."
+    return None
