@@ -1,0 +1,78 @@
+"""A plain reader of a stretch of one partition, outside every consumer group: it decides for itself where it reads.
+
+Openings and holes are read with it, because a seek inside Faust would race with records that are already queued.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from runtime.journal.errors import Broken, Unwell
+from runtime.journal.machine import Record
+
+PATIENCE_SECONDS = 30.0
+FETCH_BYTES = 4 << 20
+log = logging.getLogger(__name__)
+
+
+class Reader:
+    """Reads from one Kafka; every call has a connection of its own, so a slow stretch holds up nobody else."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+
+    def _consumer(self) -> Any:
+        return AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            fetch_max_wait_ms=100,
+            max_partition_fetch_bytes=FETCH_BYTES,
+        )
+
+    async def bounds(self, topic: str, partitions: Iterable[int]) -> dict[int, tuple[int, int]]:
+        """The first offset and the end of each partition, as the broker says now."""
+        tps = {number: TopicPartition(topic, number) for number in partitions}
+        consumer = self._consumer()
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await consumer.start()
+                begins = await consumer.beginning_offsets(list(tps.values()))
+                ends = await consumer.end_offsets(list(tps.values()))
+        except (KafkaError, TimeoutError) as error:
+            raise Unwell(f"the bounds of {topic} cannot be had: {error!r}") from error
+        finally:
+            await consumer.stop()
+        return {number: (begins[tp], ends[tp]) for number, tp in tps.items()}
+
+    async def read(
+        self, topic: str, partition: int, start: int, stop: int, most: int = 1000
+    ) -> AsyncIterator[Sequence[Record]]:
+        """All records of [start, stop), in order; close the iterator when you leave early."""
+        tp = TopicPartition(topic, partition)
+        consumer = self._consumer()
+        try:
+            await consumer.start()
+            consumer.assign([tp])
+            consumer.seek(tp, start)
+            position, idle = start, 0.0
+            while position < stop:
+                got = await consumer.getmany(tp, timeout_ms=250, max_records=most)
+                records = got.get(tp, [])
+                idle = 0.0 if records else idle + 0.25
+                if records:
+                    yield records if records[-1].offset < stop else [r for r in records if r.offset < stop]
+                elif idle > PATIENCE_SECONDS:
+                    raise Unwell(f"{topic}/{partition}: no record from {position} on, though there must be")
+                position = await consumer.position(tp)
+        except OffsetOutOfRangeError as error:
+            raise Broken(f"{topic}/{partition}: Kafka does not hold offset {start} any more") from error
+        except KafkaError as error:
+            raise Unwell(f"{topic}/{partition} cannot be read: {error!r}") from error
+        finally:
+            await consumer.stop()
