@@ -16,7 +16,9 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 RUN = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000)
@@ -60,6 +62,8 @@ LOG_LINES_SUPPRESSED = _counter("tidemark_log_lines_suppressed_total", "Lines of
 LOOP_LAG = _histogram("tidemark_event_loop_lag_seconds", "How late the event loop ran a timer.")
 PART_READY = _gauge("tidemark_part_ready", "1 when the part was ready at the last question, else 0.", "part")
 TOPIC_DIFFERENCES = _gauge("tidemark_topic_differences", "Differences between the table of topics and the broker.")
+HTTP_REQUESTS = _counter("tidemark_http_requests_total", "Requests answered by the API.", "method", "route", "status")
+HTTP_SECONDS = _histogram("tidemark_http_request_seconds", "How long the API took to answer.", "route")
 
 
 TABLE: tuple[Metric, ...] = tuple(_table)
@@ -68,9 +72,3 @@ TABLE: tuple[Metric, ...] = tuple(_table)
 def exposition() -> bytes:
     """Everything in the registry, as Prometheus reads it."""
     return generate_latest(registry)
-
-
-__all__ = [
-    "CONTENT_TYPE", "LOG_LINES", "LOG_LINES_SUPPRESSED", "LOOP_LAG", "PART_READY", "RUN", "SECONDS", "TABLE",
-    "TOPIC_DIFFERENCES", "Metric", "exposition", "registry",
-]  # fmt: skip

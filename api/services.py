@@ -1,0 +1,25 @@
+"""The parts of the exchange that a call may use, put together once per process."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+from api.attempts import Attempts
+from api.database import Database
+from api.readiness import Readiness
+from api.tokens import AccessTokens
+from api.users import Users
+from runtime.passwords import Passwords
+from runtime.settings import Settings
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    settings: Settings
+    database: Database
+    readiness: Readiness
+    tokens: AccessTokens
+    users: Users
+    passwords: Passwords
+    attempts: Attempts
+    clock: Callable[[], float] = time.time
