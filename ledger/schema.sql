@@ -69,34 +69,34 @@ create table currencies (
 insert into currencies (code, name, scale) values ('USD', 'US dollar', 8);
 
 create table markets (
-    id                       integer generated always as identity primary key,
-    symbol                   text collate "C" not null unique,
-    base                     text collate "C" not null references currencies,
-    quote                    text collate "C" not null references currencies,
-    partition                integer not null,
-    is_house                 boolean not null default false,
-    base_scale               smallint not null,
-    quote_scale              smallint not null,
-    tick_size                numeric not null,
-    lot_size                 numeric not null,
-    base_atoms_per_lot       bigint not null,
-    quote_atoms_per_tick_lot bigint not null,
-    status                   text not null default 'opening',
-    maker_fee_bps            integer not null default 0,
-    taker_fee_bps            integer not null default 0,
-    band_bps                 integer not null default 0,
-    min_notional_atoms       bigint not null default 0,
-    house_price_ticks        bigint,
-    version                  bigint not null default 0,
-    created_at               timestamptz not null default now(),
+    id                   integer generated always as identity primary key,
+    symbol               text collate "C" not null unique,
+    base                 text collate "C" not null references currencies,
+    quote                text collate "C" not null references currencies,
+    partition            integer not null,
+    is_house             boolean not null default false,
+    base_scale           smallint not null,
+    quote_scale          smallint not null,
+    tick_size            numeric not null,
+    lot_size             numeric not null,
+    lot_base_atoms       bigint not null,
+    tick_lot_quote_atoms bigint not null,
+    status               text not null default 'opening',
+    maker_fee_bps        integer not null default 0,
+    taker_fee_bps        integer not null default 0,
+    band_bps             integer not null default 0,
+    min_notional_atoms   bigint not null default 0,
+    house_price_ticks    bigint,
+    version              bigint not null default 0,
+    created_at           timestamptz not null default now(),
     constraint markets_symbol_is_the_pair check (symbol = base || '-' || quote),
     constraint markets_two_assets check (base <> quote),
     constraint markets_partition check (partition >= 0),
     constraint markets_lot_is_whole_atoms
-        check (base_atoms_per_lot > 0 and lot_size * 10::numeric ^ base_scale = base_atoms_per_lot),
+        check (lot_base_atoms > 0 and lot_size * 10::numeric ^ base_scale = lot_base_atoms),
     constraint markets_value_is_whole_atoms
-        check (quote_atoms_per_tick_lot > 0
-               and tick_size * lot_size * 10::numeric ^ quote_scale = quote_atoms_per_tick_lot),
+        check (tick_lot_quote_atoms > 0
+               and tick_size * lot_size * 10::numeric ^ quote_scale = tick_lot_quote_atoms),
     constraint markets_status check (status in ('opening', 'open', 'post_only', 'cancel_only', 'halted', 'rejected')),
     constraint markets_fees check (maker_fee_bps between 0 and 10000 and taker_fee_bps between 0 and 10000),
     constraint markets_band check (band_bps >= 0),
@@ -298,27 +298,27 @@ create unique index commands_pending on commands (market, number) where state = 
 
 -- One row per trade, both sides in it, so the two cannot disagree. Its id is its transfer's. The house has no maker.
 create table trades (
-    id             bigint primary key,
-    market         text collate "C" not null,
-    trade_seq      bigint not null,
-    seq            bigint not null,
-    kind           text not null,
-    price_ticks    bigint not null,
-    lots           bigint not null,
-    quote_atoms    bigint not null,
-    taker_side     text not null,
-    taker_order_id bigint not null,
-    taker_user_id  bigint not null,
-    taker_fee      bigint not null default 0,
-    maker_order_id bigint,
-    maker_user_id  bigint,
-    maker_fee      bigint not null default 0,
-    at             timestamptz not null,
+    id              bigint primary key,
+    market          text collate "C" not null,
+    trade_seq       bigint not null,
+    seq             bigint not null,
+    kind            text not null,
+    price_ticks     bigint not null,
+    lots            bigint not null,
+    quote_atoms     bigint not null,
+    taker_side      text not null,
+    taker_order_id  bigint not null,
+    taker_user_id   bigint not null,
+    taker_fee_atoms bigint not null default 0,
+    maker_order_id  bigint,
+    maker_user_id   bigint,
+    maker_fee_atoms bigint not null default 0,
+    at              timestamptz not null,
     constraint trades_seq unique (market, trade_seq),
     constraint trades_kind check (kind in ('book', 'house')),
     constraint trades_maker check (num_nonnulls(maker_order_id, maker_user_id) = case kind when 'book' then 2 else 0 end),
     constraint trades_amounts check (price_ticks > 0 and lots > 0 and quote_atoms > 0
-        and taker_fee >= 0 and maker_fee >= 0),
+        and taker_fee_atoms >= 0 and maker_fee_atoms >= 0),
     constraint trades_taker_side check (taker_side in ('buy', 'sell'))
 );
 create index trades_taker on trades (taker_user_id, id);
@@ -329,11 +329,11 @@ create index trades_maker_order on trades (maker_order_id, id) where maker_order
 -- A trade as each of its two sides sees it.
 create view fills as
     select id, taker_user_id as user_id, taker_order_id as order_id, market, trade_seq, price_ticks, lots, quote_atoms,
-           taker_side as side, taker_fee as fee, false as is_maker, at
+           taker_side as side, taker_fee_atoms as fee_atoms, false as is_maker, at
     from trades
     union all
     select id, maker_user_id, maker_order_id, market, trade_seq, price_ticks, lots, quote_atoms,
-           case taker_side when 'buy' then 'sell' else 'buy' end, maker_fee, true, at
+           case taker_side when 'buy' then 'sell' else 'buy' end, maker_fee_atoms, true, at
     from trades where maker_user_id is not null;
 
 -- Purchases that are bought together outside; `id` is MARKET-number. Attempts are the desk's own table.
@@ -366,7 +366,7 @@ create table watermarks (
     market        text collate "C" not null,
     seq           bigint not null,
     source_offset bigint not null,
-    chain         bytea not null,
+    chain         text not null,
     next_offset   bigint not null,
     updated_at    timestamptz not null default now(),
     primary key (consumer, topic, partition, market)

@@ -84,27 +84,27 @@ create unique index commands_pending on commands (market, number) where state = 
 
 -- One row per trade, both sides in it, so the two cannot disagree. Its id is its transfer's. The house has no maker.
 create table trades (
-    id             bigint primary key,
-    market         text collate "C" not null,
-    trade_seq      bigint not null,
-    seq            bigint not null,
-    kind           text not null,
-    price_ticks    bigint not null,
-    lots           bigint not null,
-    quote_atoms    bigint not null,
-    taker_side     text not null,
-    taker_order_id bigint not null,
-    taker_user_id  bigint not null,
-    taker_fee      bigint not null default 0,
-    maker_order_id bigint,
-    maker_user_id  bigint,
-    maker_fee      bigint not null default 0,
-    at             timestamptz not null,
+    id              bigint primary key,
+    market          text collate "C" not null,
+    trade_seq       bigint not null,
+    seq             bigint not null,
+    kind            text not null,
+    price_ticks     bigint not null,
+    lots            bigint not null,
+    quote_atoms     bigint not null,
+    taker_side      text not null,
+    taker_order_id  bigint not null,
+    taker_user_id   bigint not null,
+    taker_fee_atoms bigint not null default 0,
+    maker_order_id  bigint,
+    maker_user_id   bigint,
+    maker_fee_atoms bigint not null default 0,
+    at              timestamptz not null,
     constraint trades_seq unique (market, trade_seq),
     constraint trades_kind check (kind in ('book', 'house')),
     constraint trades_maker check (num_nonnulls(maker_order_id, maker_user_id) = case kind when 'book' then 2 else 0 end),
     constraint trades_amounts check (price_ticks > 0 and lots > 0 and quote_atoms > 0
-        and taker_fee >= 0 and maker_fee >= 0),
+        and taker_fee_atoms >= 0 and maker_fee_atoms >= 0),
     constraint trades_taker_side check (taker_side in ('buy', 'sell'))
 );
 create index trades_taker on trades (taker_user_id, id);
@@ -115,11 +115,11 @@ create index trades_maker_order on trades (maker_order_id, id) where maker_order
 -- A trade as each of its two sides sees it.
 create view fills as
     select id, taker_user_id as user_id, taker_order_id as order_id, market, trade_seq, price_ticks, lots, quote_atoms,
-           taker_side as side, taker_fee as fee, false as is_maker, at
+           taker_side as side, taker_fee_atoms as fee_atoms, false as is_maker, at
     from trades
     union all
     select id, maker_user_id, maker_order_id, market, trade_seq, price_ticks, lots, quote_atoms,
-           case taker_side when 'buy' then 'sell' else 'buy' end, maker_fee, true, at
+           case taker_side when 'buy' then 'sell' else 'buy' end, maker_fee_atoms, true, at
     from trades where maker_user_id is not null;
 
 -- Purchases that are bought together outside; `id` is MARKET-number. Attempts are the desk's own table.

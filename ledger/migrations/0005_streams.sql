@@ -7,7 +7,7 @@ create table watermarks (
     market        text collate "C" not null,
     seq           bigint not null,
     source_offset bigint not null,
-    chain         bytea not null,
+    chain         text not null,
     next_offset   bigint not null,
     updated_at    timestamptz not null default now(),
     primary key (consumer, topic, partition, market)

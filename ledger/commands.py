@@ -1,0 +1,68 @@
+"""A command's row, and the record of the journal that it stands for: the same row gives the same record, every time.
+
+So a command that may have been sent already can be sent again, by any instance, and the engine knows it by its number.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from ledger.connection import Connection
+from ledger.queries import query
+from schemas.commands import Numbered
+
+ORDER_FIELDS = (
+    "side", "lots", "quote_atoms", "price_ticks", "time_in_force", "post_only", "self_trade",
+    "client_order_id", "body_digest",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class JournalRecord:
+    """What to send, and the partition to send it to."""
+
+    partition: int
+    command: Numbered
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CommandRow:
+    """The id by which a client asks for the outcome, and the number in the market."""
+
+    command_id: int
+    number: int
+
+
+async def add_command(
+    connection: Connection,
+    market: str,
+    kind: str,
+    arguments: Mapping[str, Any],
+    *,
+    user_id: int | None = None,
+    order_id: int | None = None,
+) -> CommandRow:
+    """Writes the row of any command but those that place an order, which go with their hold."""
+    text = msgspec.json.encode(arguments).decode()
+    row = await connection.fetchrow(query("commands.add"), market, kind, user_id, order_id, text)
+    if row is None:
+        raise LookupError(f"there is no market {market}")
+    return CommandRow(row["id"], row["number"])
+
+
+async def journal_records(connection: Connection, command_ids: Sequence[int]) -> list[JournalRecord]:
+    """The records of these commands, per market in the order of their numbers."""
+    rows = await connection.fetch(query("commands.get"), command_ids)
+    return [JournalRecord(row["partition"], command_of(dict(row))) for row in rows]
+
+
+def command_of(row: Mapping[str, Any]) -> Numbered:
+    """The command that a row stands for."""
+    fields = {name: row[name] for name in ("market", "number", "user_id", "order_id")}
+    fields |= {"type": row["kind"], "command_id": row["id"]} | msgspec.json.decode(row["arguments"])
+    if row["kind"] in ("place_order", "buy_from_house"):
+        fields |= {name: row[name] for name in ORDER_FIELDS}
+        fields |= {"kind": row["order_kind"], "hold": {"asset": row["hold_asset"], "atoms": row["hold_atoms"]}}
+    return msgspec.convert(fields, Numbered)  # type: ignore[no-any-return]  # a union is a type to msgspec
