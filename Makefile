@@ -98,7 +98,7 @@ drills: ## practise every recovery
 prepare-compose: ## write config.env with random secrets, unless there is one
 	@bin/prepare-compose
 
-build: ## build the image
+build: prepare-compose ## build the image
 	@bin/compose build
 
 up: prepare-compose ## start everything in containers
@@ -107,7 +107,7 @@ up: prepare-compose ## start everything in containers
 up-force: prepare-compose ## build again and start everything anew in containers
 	@bin/compose up --detach --wait --build --force-recreate
 
-down: ## stop the containers; the data stays
+down: prepare-compose ## stop the containers; the data stays
 	@bin/compose down
 
 # The project
