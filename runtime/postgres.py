@@ -5,8 +5,11 @@ inside JSON arrive as integers or `Decimal`, never as floats.
 """
 
 import asyncio
+import contextlib
 import enum
+from collections.abc import AsyncIterator
 from decimal import Decimal
+from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
 import msgspec
@@ -14,7 +17,17 @@ from asyncpg import exceptions
 
 from runtime.settings import Settings, SettingsError
 
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+    Connection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
+else:  # the library's classes are generic for the type checker alone
+    Pool = asyncpg.Pool
+    Connection = asyncpg.Connection
+
 CONNECT_TIMEOUT_S = 5.0
+ACQUIRE_TIMEOUT_S = 10.0
 COMMAND_TIMEOUT_S = 15.0
 READY_TIMEOUT_S = 2.0
 STATEMENTS = 512
@@ -60,7 +73,7 @@ def _session(settings: Settings, application: str, plans: Plans, transaction_s: 
     return session
 
 
-async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def _prepare(connection: asyncpg.Connection) -> None:
     """JSON columns are Python values."""
     for name in ("json", "jsonb"):
         await connection.set_type_codec(name, schema="pg_catalog", encoder=_encode, decoder=_decode)
@@ -85,7 +98,7 @@ async def pool(
     application: str = "process",
     plans: Plans = Plans.INDEXED,
     transaction_s: float = 10.0,
-) -> "asyncpg.Pool[asyncpg.Record]":
+) -> Pool:
     """A pool of connections; raises SettingsError when the server is older than what the books need."""
     try:
         return await asyncpg.create_pool(
@@ -113,7 +126,32 @@ def _host(settings: Settings) -> str:
     return settings.postgres_host
 
 
-async def ready(connections: "asyncpg.Pool[asyncpg.Record]") -> str | None:
+@contextlib.asynccontextmanager
+async def transaction(connections: Pool) -> AsyncIterator[Connection]:
+    """One transaction on a connection of the pool: committed when the block ends, rolled back when it raises.
+
+    When the connection is cut inside, the library's own block hides that behind an `InterfaceError`, the word for a
+    mistake of ours; here it stays what it is, one of UNWELL.
+    """
+    async with connections.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+        try:
+            async with connection.transaction():
+                yield connection
+        except exceptions.InterfaceError as error:
+            if _is_cut(connection):
+                raise exceptions.ConnectionDoesNotExistError(f"cut inside a transaction: {error}") from error
+            raise
+
+
+def _is_cut(connection: Connection) -> bool:
+    """A cut connection has already left the pool's hands, and even asking it is then an InterfaceError."""
+    try:
+        return connection.is_closed()
+    except exceptions.InterfaceError:
+        return True
+
+
+async def ready(connections: Pool) -> str | None:
     """None when the server answers a query, else the reason: a part of a site."""
     try:
         async with asyncio.timeout(READY_TIMEOUT_S), connections.acquire() as connection:
