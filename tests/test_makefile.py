@@ -102,9 +102,9 @@ def test_the_makefile_keeps_to_what_make_381_knows() -> None:
 def test_every_verb_that_a_target_calls_exists() -> None:
     verbs = set(re.findall(r"tidemark ([a-z]+)", re.sub(r"##.*|#.*", "", MAKEFILE)))
     tidemark = Path(sys.executable).parent / "tidemark"
-    assert {verb: subprocess.call([tidemark, verb, "--help"], stdout=subprocess.DEVNULL) for verb in sorted(verbs)} == {
-        verb: 0 for verb in sorted(verbs)
-    }
+    assert {
+        verb: subprocess.call([tidemark, verb, "--help"], stdout=subprocess.DEVNULL) for verb in sorted(verbs)
+    } == dict.fromkeys(sorted(verbs), 0)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
