@@ -6,7 +6,7 @@ import dataclasses
 import os
 import shutil
 import signal
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from runtime.embedded.program import Broken, Progress, quiet
@@ -38,11 +38,23 @@ async def errand(
 ) -> Outcome:
     """Runs argv; output and errors are one text. Raises Broken when it cannot start or takes too long."""
     try:
+        async with asyncio.timeout(timeout_s), started(argv, env=env, cwd=cwd, with_stdin=bool(stdin)) as child:
+            return await _follow(child, stdin, on_line)
+    except TimeoutError:
+        raise Broken(f"{Path(argv[0]).name} did not end within {timeout_s:.0f} s.") from None
+
+
+@contextlib.asynccontextmanager
+async def started(
+    argv: tuple[str, ...], *, env: Mapping[str, str], cwd: Path, with_stdin: bool = False
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A child in a session of its own; when the block is left, whatever lives of the session is killed."""
+    try:
         child = await asyncio.create_subprocess_exec(
             *dying_with_us(argv),
             env=dict(env),
             cwd=cwd,
-            stdin=asyncio.subprocess.PIPE,
+            stdin=asyncio.subprocess.PIPE if with_stdin else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
@@ -50,10 +62,7 @@ async def errand(
     except OSError as error:
         raise Broken(f"{argv[0]} cannot be run ({error.strerror}).") from error
     try:
-        async with asyncio.timeout(timeout_s):
-            return await _follow(child, stdin, on_line)
-    except TimeoutError:
-        raise Broken(f"{Path(argv[0]).name} did not end within {timeout_s:.0f} s.") from None
+        yield child
     finally:
         if child.returncode is None:
             with contextlib.suppress(ProcessLookupError):
@@ -68,12 +77,13 @@ def dying_with_us(argv: tuple[str, ...]) -> tuple[str, ...]:
 
 
 async def _follow(child: asyncio.subprocess.Process, stdin: str, on_line: Progress) -> Outcome:
-    assert child.stdin is not None
     assert child.stdout is not None
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        child.stdin.write(stdin.encode())
-        await child.stdin.drain()
-        child.stdin.close()
+    if child.stdin is not None:
+        # RuntimeError is what uvloop says of a pipe whose reader has ended.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError, RuntimeError):
+            child.stdin.write(stdin.encode())
+            await child.stdin.drain()
+            child.stdin.close()
     lines = []
     async for raw in child.stdout:
         line = raw.decode(errors="replace").rstrip("\n")

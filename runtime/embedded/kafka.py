@@ -10,7 +10,7 @@ import os
 import secrets
 from pathlib import Path
 
-from runtime.embedded.aot import Archive
+from runtime.embedded.aot import Archive, train_later
 from runtime.embedded.broker_probe import BrokerProbe
 from runtime.embedded.errand import errand
 from runtime.embedded.home import LOOPBACK, Home, make_folder, remove_tree, require_free_port, write_whole
@@ -62,14 +62,25 @@ log.cleaner.dedupe.buffer.size=8388608
 
 
 class KafkaServer:
-    """Kafka from the locked jars, on a Java that works."""
+    """Kafka from the locked jars, on a Java that works. `switches` are for training: see aot.py."""
 
     name = "kafka"
 
-    def __init__(self, home: Home, settings: Settings, *, progress: Progress = quiet, train: bool = True) -> None:
+    def __init__(
+        self,
+        home: Home,
+        settings: Settings,
+        *,
+        progress: Progress = quiet,
+        train: bool = True,
+        switches: tuple[str, ...] | None = None,
+    ) -> None:
         self._home = home
+        self._settings = settings
         self._progress = progress
         self._train = train
+        self._switches = switches
+        self._training: asyncio.Task[None] | None = None
         self._folder = home.data / "kafka"
         self._workplace = home.run / "kafka"
         self._java: Java | None = None
@@ -97,9 +108,9 @@ class KafkaServer:
 
     def command(self) -> Command:
         assert self._java is not None, "prepare comes first"
-        archive = Archive.of(self._home.cache, self._java, self._jars, (*HEAP, *SWITCHES))
+        switches = self._archive().switches() if self._switches is None else self._switches
         return Command(
-            argv=(*self._launch(*archive.switches()), MAIN, "server.properties"),
+            argv=(*self._launch(*switches), MAIN, "server.properties"),
             env=self._environment(),
             cwd=self._workplace,
             stop_timeout_s=8,
@@ -107,6 +118,16 @@ class KafkaServer:
 
     async def probe(self) -> None:
         await self._probe.attempt()
+        if self._train and self._training is None:
+            self._training = asyncio.create_task(train_later(self._archive(), self._trainee))
+
+    def _archive(self) -> Archive:
+        assert self._java is not None
+        return Archive.of(self._home.cache, self._java, self._jars, (*HEAP, *SWITCHES))
+
+    def _trainee(self, folder: Path, switches: tuple[str, ...]) -> "KafkaServer":
+        """A broker to learn from: the same Java, jars and switches, and nothing else in common."""
+        return KafkaServer(Home(folder, cache=self._home.cache), self._settings, train=False, switches=switches)
 
     async def _format(self) -> None:
         """Makes the folder of a cluster of one, with an id of its own."""
@@ -139,7 +160,7 @@ class KafkaServer:
 
     def _launch(self, *more: str) -> tuple[str, ...]:
         assert self._java is not None
-        return (str(self._java.binary), *HEAP, *SWITCHES, *more)
+        return (str(self._java.binary), *HEAP, *SWITCHES, *_newer_java(self._java.major), *more)
 
     def _environment(self) -> dict[str, str]:
         # The class path in the environment: no quoting, no wildcard whose order the file system decides.
@@ -148,6 +169,11 @@ class KafkaServer:
             "LC_ALL": "C.UTF-8",  # Java reads paths by the locale
             "CLASSPATH": os.pathsep.join(str(jar) for jar in self._jars),
         }
+
+
+def _newer_java(major: int) -> tuple[str, ...]:
+    """The broker unmaps its buffers by a method on its way out; each Java warns of that at every start."""
+    return ("--sun-misc-unsafe-memory-access=allow", "--enable-native-access=ALL-UNNAMED") if major >= 24 else ()
 
 
 def cluster_id() -> str:
