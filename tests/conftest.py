@@ -125,7 +125,8 @@ def wait_until_ready(run: Path, home: Home) -> None:
             break
         time.sleep(0.02)
     output = (run / "output").read_text(errors="replace") if (run / "output").exists() else ""
-    pytest.exit(f"The servers for the tests did not start:\n{output[-2000:]}", returncode=3)
+    print(f"\n{output[-4000:]}", file=sys.__stderr__)
+    pytest.exit("The servers for the tests did not start; the lines above are their last.", returncode=3)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 STOP_WITHIN_S = 20
+TIDEMARK = "import sys; from ops.cli import main; sys.exit(main())"
 
 
 def main(run: Path) -> None:
@@ -20,7 +21,7 @@ def main(run: Path) -> None:
     environ = os.environ | {"TIDEMARK_HOME": str(run / "home"), "TIDEMARK_CONFIG": os.devnull}
     with (run / "output").open("ab") as output:
         servers = subprocess.Popen(
-            [sys.executable, "-m", "ops.cli", "up", "--servers-only"],
+            [sys.executable, "-c", TIDEMARK, "up", "--servers-only"],
             cwd=ROOT,
             env=environ,
             stdin=subprocess.DEVNULL,
