@@ -41,7 +41,13 @@ C = TypeVar("C", bound=_Client)
 
 
 def producer(
-    settings: Settings, *, name: str, max_request_bytes: int = 1 << 20, linger_ms: int = 0
+    settings: Settings,
+    *,
+    name: str,
+    max_request_bytes: int = 1 << 20,
+    max_batch_bytes: int = 16 << 10,
+    linger_ms: int = 0,
+    request_timeout_ms: int = REQUEST_TIMEOUT_MS,
 ) -> AIOKafkaProducer:
     """A producer whose answer means that every replica in sync has the record, once and in order.
 
@@ -53,8 +59,9 @@ def producer(
         client_id=settings.group(name),
         acks="all",
         enable_idempotence=True,
-        request_timeout_ms=REQUEST_TIMEOUT_MS,
+        request_timeout_ms=request_timeout_ms,
         max_request_size=max_request_bytes,
+        max_batch_size=max_batch_bytes,
         linger_ms=linger_ms,
     )
 

@@ -39,7 +39,6 @@ class Group:
     def __init__(
         self, settings: Settings, name: str, topics: Sequence[str], table: str | None, membership: Membership
     ) -> None:
-        assert settings.kafka_bootstrap is not None
         self.topics = tuple(settings.topic(topic) for topic in topics)
         self._membership = membership
         self.app = _app(settings, name, membership)
@@ -141,7 +140,7 @@ def _app(settings: Settings, name: str, membership: Membership) -> faust.App:
     group = settings.group(name)
     return faust.App(
         group,
-        broker=f"kafka://{settings.kafka_bootstrap}",
+        broker=[f"kafka://{address}" for address in settings.brokers],
         store="memory://",
         datadir=str(settings.home / "run" / f"faust-{name}"),
         autodiscover=False,

@@ -9,12 +9,14 @@ from collections import deque
 from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol
 
-from aiokafka import AIOKafkaProducer
-
+from runtime import kafka
 from runtime.journal.partition import Outgoing
 from runtime.settings import Settings
 from schemas.topics import MAX_RECORD_BYTES
 
+BATCH_BYTES = 256 << 10
+OUTAGE_MS = 30_000
+"""A broker may be away for this long before an agent halts."""
 VERSION_HEADERS = [("v", b"1")]
 
 
@@ -49,16 +51,14 @@ class Acks:
 class KafkaOutlet:
     """The usual outlet, and the way into the table's changelog."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, name: str) -> None:
         self._topic = settings.topic
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=settings.kafka_bootstrap,
-            enable_idempotence=True,
-            acks="all",
-            linger_ms=0,
-            max_batch_size=256 << 10,
-            max_request_size=2 * MAX_RECORD_BYTES,
-            request_timeout_ms=30_000,
+        self._producer = kafka.producer(
+            settings,
+            name=name,
+            max_request_bytes=2 * MAX_RECORD_BYTES,
+            max_batch_bytes=BATCH_BYTES,
+            request_timeout_ms=OUTAGE_MS,
         )
 
     async def start(self) -> None:

@@ -8,32 +8,27 @@ import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from runtime import kafka
 from runtime.journal.errors import Broken, Unwell
 from runtime.journal.machine import Record
+from runtime.settings import Settings
 
 PATIENCE_SECONDS = 30.0
-FETCH_BYTES = 4 << 20
 log = logging.getLogger(__name__)
 
 
 class Reader:
     """Reads from one Kafka; every call has a connection of its own, so a slow stretch holds up nobody else."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, settings: Settings, name: str) -> None:
+        self._settings = settings
+        self._name = f"{name}-reader"
 
     def _consumer(self) -> Any:
-        return AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            fetch_max_wait_ms=100,
-            max_partition_fetch_bytes=FETCH_BYTES,
-        )
+        return kafka.consumer(self._settings, name=self._name)
 
     async def bounds(self, topic: str, partitions: Iterable[int]) -> dict[int, tuple[int, int]]:
         """The first offset and the end of each partition, as the broker says now."""

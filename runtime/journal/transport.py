@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import faust
+import uvloop
 from faust.tables.manager import TableManager
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP, ConsumerMessage
@@ -31,7 +32,7 @@ class RunConsumer(Consumer):
     run_topics: frozenset[str] = frozenset()
 
     def _new_consumer_thread(self) -> QuickThread:
-        return QuickThread(self, loop=self.loop, beacon=self.beacon)
+        return QuickThread(self, loop=self.loop, beacon=self.beacon, thread_loop=uvloop.new_event_loop())
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
         waited: Any = await self._wait_next_records(timeout)
@@ -49,9 +50,12 @@ class RunConsumer(Consumer):
                 self._runs(tp, records) if tp.topic in self.run_topics else (self._to_message(tp, r) for r in records)
             )
             for message in runs:
-                if not self.flow_active or generation != self.app.consumer_generation_id:
+                if not self._flows(generation):
                     return
                 yield tp, message
+
+    def _flows(self, generation: int) -> bool:
+        return self.flow_active and generation == self.app.consumer_generation_id
 
     def _runs(self, tp: TP, records: list[Any]) -> Any:
         for start in range(0, len(records), RUN_RECORDS):

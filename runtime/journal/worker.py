@@ -1,9 +1,7 @@
 """One process of a journal: a member of the group, a lane per partition, a ticker, a watchdog, a graceful stop."""
 
 import asyncio
-import contextlib
 import logging
-import signal
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -143,15 +141,14 @@ class MachineWorker:
         rhythm: Callable[[], Rhythm] = Rhythm,
         halt: Callable[..., NoReturn] = halt_process,
     ) -> None:
-        assert settings.kafka_bootstrap is not None
-        self._kafka = KafkaOutlet(settings)
+        self._kafka = KafkaOutlet(settings, program.name)
         group = Group(settings, program.name, [program.journal.name], program.table, membership)
         shared = budget or Budget()
 
         def follow(tp: TP) -> Keeper:
             return Keeper(program, tp, group, self._kafka, outlets or {}, shared, rhythm(), halt)
 
-        self.worker = Worker(group, Reader(settings.kafka_bootstrap), follow, halt)
+        self.worker = Worker(group, Reader(settings, program.name), follow, halt)
 
     async def start(self) -> None:
         await self._kafka.start()
@@ -177,31 +174,16 @@ class SinkWorker:
         most_weight: int = 1000,
         halt: Callable[..., NoReturn] = halt_process,
     ) -> None:
-        assert settings.kafka_bootstrap is not None
         by_topic = {settings.topic(feed.topic.name): feed for feed in feeds}
         group = Group(settings, name, [feed.topic.name for feed in feeds], None, membership)
 
         def follow(tp: TP) -> Sink:
             return Sink(by_topic[tp.topic], tp, store, group, mend=mend, most_weight=most_weight)
 
-        self.worker = Worker(group, Reader(settings.kafka_bootstrap), follow, halt)
+        self.worker = Worker(group, Reader(settings, name), follow, halt)
 
     async def start(self) -> None:
         await self.worker.start()
 
     async def stop(self) -> None:
         await self.worker.stop()
-
-
-async def until_signalled() -> None:
-    """Returns at the first SIGTERM or SIGINT."""
-    told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
-    try:
-        await told.wait()
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            with contextlib.suppress(ValueError):
-                loop.remove_signal_handler(number)
