@@ -1,0 +1,87 @@
+"""`tidemark admin create`: makes an admin, or makes an admin of a user who is there, with the password given here."""
+
+import argparse
+import asyncio
+import getpass
+import os
+import sys
+
+from runtime.embedded.home import resolve
+from runtime.embedded.program import Broken
+from runtime.settings import Settings, load
+
+USERNAME, PASSWORD = "TIDEMARK_ADMIN_USERNAME", "TIDEMARK_ADMIN_PASSWORD"
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("admin", help="make an admin", description="Looks after admins.")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    create = actions.add_parser(
+        "create",
+        help="make an admin, or give a user admin rights and a new password",
+        description=f"Takes name and password from the options, from {USERNAME} and {PASSWORD}, or asks for them.",
+    )
+    create.add_argument("--username", help=f"default: {USERNAME}, else asked for")
+    create.add_argument(
+        "--password", help=f"default: {PASSWORD}, else asked for; others may see it in the list of processes"
+    )
+    create.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    username = args.username or os.environ.get(USERNAME) or _ask("Username: ", f"--username or {USERNAME}")
+    password = args.password or os.environ.get(PASSWORD) or _ask_password()
+    username, password = checked(username, password)
+    print(asyncio.run(_create(resolve(load()), username, password)))
+    return 0
+
+
+def _ask(question: str, instead: str) -> str:
+    if not sys.stdin.isatty():
+        raise Broken(f"Nobody is there to be asked: give {instead}.")
+    return input(question).strip()
+
+
+def _ask_password() -> str:
+    if not sys.stdin.isatty():
+        raise Broken(f"Nobody is there to be asked: give --password or {PASSWORD}.")
+    password = getpass.getpass("Password: ")
+    if password != getpass.getpass("Once more: "):
+        raise Broken("The two passwords differ.")
+    return password
+
+
+def checked(username: str, password: str) -> tuple[str, str]:
+    """The rules of registration hold for admins too."""
+    from pydantic import ValidationError
+
+    from schemas.bodies.accounts import Registration
+
+    try:
+        registration = Registration(username=username, password=password)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise Broken(f"{first['loc'][0]} {first['msg']}") from None
+    return registration.username, registration.password
+
+
+async def _create(settings: Settings, username: str, password: str) -> str:
+    from ledger.accounts import NewUser, create_user, find_user, make_admin
+    from ledger.connection import books
+    from ledger.migrate import migrate
+    from runtime.passwords import Passwords
+
+    await migrate(settings)
+    passwords = Passwords(workers=1)
+    try:
+        password_hash = await passwords.hash(password)
+    finally:
+        passwords.close()
+    async with books(settings) as connection, connection.transaction():
+        user = NewUser(username=username, password_hash=password_hash, is_admin=True)
+        if await create_user(connection, user) is not None:
+            return f"{username} is an admin."
+        known = await find_user(connection, username)
+        assert known is not None, "users are never removed"
+        await make_admin(connection, known, password_hash)
+        return f"{username} was there: is an admin now, with this password, and logged out everywhere."
