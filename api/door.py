@@ -34,6 +34,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MAX_BODY = 64 * 1024
 JSON = "application/json; charset=utf-8"
 SLOW_S = 1.0
+SERVER = "tidemark"
 
 
 def new_request_id() -> str:
@@ -78,6 +79,7 @@ def response_ready(
     if response.prepared:
         return
     response.headers["X-Request-Id"] = request_id
+    response.headers["Server"] = SERVER
     if origins and (origin := request.headers.get("Origin")):
         cors.allow(response, origin, origins)
 
