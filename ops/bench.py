@@ -1,0 +1,94 @@
+"""`tidemark bench [NAME...]`: measures on servers of its own, or on those that the settings name, and prints tables.
+
+A bench is a `BENCH` in a module listed below; the measuring itself is `runtime/bench.py`.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import dataclasses
+import importlib
+import secrets
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from runtime.bench import Bench, Measuring, Row, report, table, this_machine
+from runtime.settings import Settings, load
+
+MODULES = ("runtime.anchors",)
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser("bench", help="measure speed", description="Measures and prints tables.")
+    parser.add_argument("name", nargs="*", help="which benches; all without a name")
+    parser.add_argument("--list", action="store_true", help="name the benches and stop")
+    parser.add_argument("--repeats", type=int, default=5, help="how often each figure is measured (default 5)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every repeat to a file as well")
+    parser.set_defaults(run=run)
+
+
+def benches() -> dict[str, Bench]:
+    """All benches by name, in the order of the table."""
+    found = [importlib.import_module(module).BENCH for module in MODULES]
+    return {bench.name: bench for bench in found}
+
+
+def run(args: argparse.Namespace) -> int:
+    import uvloop
+
+    known = benches()
+    if args.list:
+        print("\n".join(f"{bench.name:<16} {bench.summary}" for bench in known.values()))
+        return 0
+    if unknown := [name for name in args.name if name not in known]:
+        print(f"tidemark: no bench is called {unknown[0]}: there are {', '.join(known)}.", file=sys.stderr)
+        return 2
+    if args.repeats < 1:
+        print("tidemark: --repeats is at least 1.", file=sys.stderr)
+        return 2
+    chosen = [known[name] for name in args.name or known]
+    machine, settings = this_machine(), load()
+    print(f"{machine}; the journal is {'' if settings.journal_flush else 'not '}flushed per batch\n", flush=True)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        measured = runner.run(_measure_all(settings, chosen, args.repeats))
+    if args.json is not None:
+        args.json.write_text(report(machine, settings, measured), encoding="utf-8")
+    return 0
+
+
+async def _measure_all(settings: Settings, chosen: Sequence[Bench], repeats: int) -> dict[str, Sequence[Row]]:
+    measured: dict[str, Sequence[Row]] = {}
+    async with contextlib.AsyncExitStack() as stack:
+        if any(bench.needs_servers for bench in chosen):
+            settings = await stack.enter_async_context(servers(settings))
+        for bench in chosen:
+            measuring = Measuring(settings, repeats=repeats, progress=_say)
+            await bench.measure(measuring)
+            measured[bench.name] = measuring.rows
+            print(f"{bench.name}: {bench.summary}; median of {repeats}\n{table(measuring.rows)}\n", flush=True)
+    return measured
+
+
+def _say(line: str) -> None:
+    print(f"  {line}", file=sys.stderr, flush=True)
+
+
+@contextlib.asynccontextmanager
+async def servers(settings: Settings) -> AsyncIterator[Settings]:
+    """Servers in a folder of their own, gone afterwards; those whose address is set are used, in a name space."""
+    from runtime.embedded.home import Home
+    from runtime.embedded.plan import Planner
+    from runtime.embedded.supervisor import Supervisor
+
+    with tempfile.TemporaryDirectory(prefix="tidemark-", ignore_cleanup_errors=True) as folder:
+        home = Home(Path(folder))
+        settings = dataclasses.replace(settings, home=home.path)
+        with home.lock():
+            supervisor = Supervisor(home, Planner(settings, home, _say).parts(servers_only=True), progress=_say)
+            try:
+                await supervisor.start()
+                yield dataclasses.replace(home.resolve(settings), namespace=f"bench_{secrets.token_hex(4)}")
+            finally:
+                await supervisor.stop()
