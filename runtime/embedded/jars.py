@@ -70,7 +70,7 @@ async def ensure_jars(
     folder = cache / "jars" / lock.key
     make_folder(folder)
     async with _one_fetcher(folder.with_suffix(".lock"), progress):
-        wrong, missing = await asyncio.to_thread(_compare, folder, lock.jars)
+        wrong, missing = await asyncio.to_thread(compare, folder, lock.jars)
         for jar in wrong:
             (folder / jar.file).unlink()
         if wrong:
@@ -85,7 +85,7 @@ async def ensure_jars(
 
 async def _given(folder: Path, lock: Lock) -> tuple[Path, ...]:
     """The jars of a folder that somebody else filled; nothing there is changed."""
-    wrong, missing = await asyncio.to_thread(_compare, folder, lock.jars)
+    wrong, missing = await asyncio.to_thread(compare, folder, lock.jars)
     if missing:
         raise Broken(f"{_names(missing)} is not in {folder}, the folder that TIDEMARK_JARS names: put it there.")
     if wrong:
@@ -104,7 +104,7 @@ async def _fetch(
         try:
             beside.mkdir(mode=0o700)
             await resolver(lock, missing, beside, environ, progress)
-            wrong, absent = await asyncio.to_thread(_compare, beside, missing)
+            wrong, absent = await asyncio.to_thread(compare, beside, missing)
             if not wrong and not absent:
                 for jar in missing:
                     (beside / jar.file).replace(folder / jar.file)
@@ -158,7 +158,7 @@ async def with_maven(
 RESOLVERS: tuple[tuple[str, Resolver], ...] = (("jgo", with_jgo), ("mvn", with_maven))
 
 
-def _compare(folder: Path, jars: tuple[Jar, ...]) -> tuple[tuple[Jar, ...], tuple[Jar, ...]]:
+def compare(folder: Path, jars: tuple[Jar, ...]) -> tuple[tuple[Jar, ...], tuple[Jar, ...]]:
     """Which jars are wrong there, and which are missing."""
     missing = tuple(jar for jar in jars if not (folder / jar.file).is_file())
     present = [jar for jar in jars if jar not in missing]

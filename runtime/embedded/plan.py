@@ -1,0 +1,78 @@
+"""What one start consists of, in order: the servers, then what must be true of them, then the exchange on top.
+
+A step runs at every start and finds nothing to do at most of them.
+"""
+
+import dataclasses
+
+from runtime.embedded.child import Child
+from runtime.embedded.home import Home
+from runtime.embedded.leftovers import end_leftovers
+from runtime.embedded.processes import API, own_processes
+from runtime.embedded.program import Broken, Program, Progress
+from runtime.embedded.servers import check_external, servers
+from runtime.embedded.supervisor import Stage, Step
+from runtime.settings import Settings
+
+SERVER_READY_WITHIN_S = 180.0  # a broker that was killed checks its log first
+PROCESS_READY_WITHIN_S = 1800.0  # an agent that lost its snapshots reads the journal from its beginning
+
+
+@dataclasses.dataclass(frozen=True)
+class Planner:
+    """Makes the parts of a start. `settings` are as loaded: an address that is not there is ours to fill."""
+
+    settings: Settings
+    home: Home
+    progress: Progress
+
+    def parts(self, *, servers_only: bool) -> list[Stage | Step]:
+        """In the order of the start."""
+        ground: list[Stage | Step] = [
+            Step("leftovers", lambda: end_leftovers(self.home, self.progress)),
+            Step("external servers", self.check_external),
+            self._stage("servers", servers(self.settings, self.home, progress=self.progress), SERVER_READY_WITHIN_S),
+        ]
+        own = [] if servers_only else own_processes(self.settings, self.home)
+        if servers_only:
+            return ground
+        return [
+            *ground,
+            Step("migrations", self.migrate),
+            Step("topics", self.ensure_topics),
+            Step("demo data", self.seed),
+            self._stage("agents", [one for one in own if one.name != API], PROCESS_READY_WITHIN_S),
+            self._stage("api", [one for one in own if one.name == API], PROCESS_READY_WITHIN_S),
+        ]
+
+    def _stage(self, name: str, programs: list[Program], ready_within_s: float) -> Stage:
+        return Stage(
+            name,
+            [Child(one, self.home, ready_timeout_s=ready_within_s, progress=self.progress) for one in programs],
+        )
+
+    async def check_external(self) -> None:
+        """Somebody else's servers are what the settings say they are."""
+        if faults := await check_external(self.settings):
+            raise Broken("\n".join(faults))
+
+    async def migrate(self) -> None:
+        from ledger.migrate import migrate
+
+        if applied := await migrate(self.home.resolve(self.settings)):
+            self.progress(f"applied {len(applied)} migrations, up to {applied[-1]}")
+
+    async def ensure_topics(self) -> None:
+        """What differs is told at every start, and left as it is."""
+        from runtime.kafka import ensure_topics
+        from schemas.topics import CHANGELOGS, TOPICS
+
+        for difference in await ensure_topics(self.home.resolve(self.settings), (*TOPICS, *CHANGELOGS)):
+            self.progress(f"topic differs from the table: {difference}")
+
+    async def seed(self) -> None:
+        """Demo data belongs to the sandbox."""
+        from ledger.seed import seed
+
+        if self.settings.sandbox:
+            await seed(self.home.resolve(self.settings))

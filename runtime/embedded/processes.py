@@ -1,0 +1,95 @@
+"""The exchange's own processes as programs of the supervisor: every one whose module is there, in the order of starts.
+
+Each finds the embedded servers by itself through TIDEMARK_HOME, so no secret travels through its environment.
+"""
+
+import dataclasses
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from runtime.embedded import ask
+from runtime.embedded.home import LOOPBACK, Home
+from runtime.embedded.program import Command, NotReady, Program
+from runtime.settings import PROJECT_ROOT, Settings
+
+API = "api"
+ANY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104  # compared with, not bound to
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """A process of the exchange: what it is called and what Python runs."""
+
+    name: str
+    module: str
+
+
+AGENTS = (
+    Row("exchange", "agents.settlement.exchange"),
+    Row("matching", "agents.matching"),
+    Row("wallet", "agents.wallet"),
+    Row("marketdata", "agents.marketdata"),
+    Row("settlement", "agents.settlement"),
+    Row("desk", "agents.settlement.desk"),
+)
+ROWS = (*AGENTS, Row(API, "api"))
+
+
+def own_processes(settings: Settings, home: Home, *, root: Path = PROJECT_ROOT) -> list[Program]:
+    """One program per process that exists so far; the API comes last, and is the first to stop."""
+    return [OwnProcess(row.name, row.module, settings, home) for row in ROWS if exists(row, root=root)]
+
+
+def exists(row: Row, *, root: Path = PROJECT_ROOT) -> bool:
+    """Whether this process can be started; nothing is imported to find out."""
+    path = root.joinpath(*row.module.split("."))
+    return (path / "__main__.py").is_file() or path.with_suffix(".py").is_file()
+
+
+def api_address(settings: Settings) -> str:
+    """Where the API is reached from this machine."""
+    return f"{LOOPBACK if settings.bind in ANY_ADDRESS else settings.bind}:{settings.port}"
+
+
+class OwnProcess:
+    """One of our processes. Ready means that its own site says so."""
+
+    def __init__(self, name: str, module: str, settings: Settings, home: Home) -> None:
+        self.name = name
+        self._module = module
+        self._settings = settings
+        self._home = home
+
+    @property
+    def address(self) -> str:
+        if self.name == API:
+            return api_address(self._settings)
+        return f"{LOOPBACK}:{self._home.port(self.name)}"
+
+    async def prepare(self) -> None:
+        """Nothing: what these need, the servers and the migrations have made."""
+
+    def command(self) -> Command:
+        return Command(
+            argv=(sys.executable, "-m", self._module),
+            env=self._environment(os.environ),
+            cwd=PROJECT_ROOT,
+            # Without a supervisor the servers are going too, and a start recovers everything: nothing to wait for.
+            death_signal=signal.SIGKILL,
+        )
+
+    def _environment(self, environ: Mapping[str, str]) -> dict[str, str]:
+        return {
+            **environ,
+            "TIDEMARK_HOME": str(self._home.path),
+            "TIDEMARK_PORT": str(self._settings.port),
+            "TIDEMARK_SITE_PORT": self.address.rpartition(":")[2],
+        }
+
+    async def probe(self) -> None:
+        status, body = await ask.get(self.address, "/ready")
+        if status != 200:
+            raise NotReady(" ".join(body.split())[:300] or f"{self.address} answered {status}")

@@ -1,0 +1,151 @@
+"""What runs now: the words of the supervisor, checked against the system and against the process itself.
+
+A row per process, whatever is down. Nothing is changed, and no client library is imported, so asking is cheap.
+"""
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable
+
+from runtime.embedded import ask, runfiles
+from runtime.embedded.home import LOOPBACK, Home
+from runtime.embedded.knock import knock_kafka, knock_postgres, knock_valkey
+from runtime.embedded.processes import API, ROWS, api_address, exists
+from runtime.embedded.program import NotReady
+from runtime.embedded.runfiles import RunFile, State
+from runtime.settings import Settings
+
+SUPERVISOR = "supervisor"
+Knock = Callable[[Settings], Awaitable[None]]
+LAG_METRIC = "tidemark_lag_records"
+ORDER = (
+    SUPERVISOR, "kafka", "postgres", "valkey",
+    "api", "matching", "wallet", "marketdata", "settlement", "desk", "exchange",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """One process. `lag` is the number of records that it has not applied yet, where it says so."""
+
+    name: str
+    pid: int | None
+    state: State
+    address: str | None
+    lag: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Known:
+    """What can be learned without asking a process: the files of the home, and which processes live."""
+
+    settings: Settings
+    supervisor: int | None
+    files: dict[str, RunFile]
+    pids: dict[str, int]
+    ports: dict[str, int]
+
+    def address(self, name: str) -> str | None:
+        if name in self.files:
+            return self.files[name].address
+        return f"{LOOPBACK}:{self.ports[name]}" if name in self.ports else None
+
+    def state(self, name: str) -> State:
+        """By the supervisor's word, where its word can still be true."""
+        if self.supervisor is None:
+            return State.STOPPING if name in self.pids else State.DOWN
+        state = self.files[name].state if name in self.files else State.DOWN
+        return State.RESTARTING if state is State.READY and name not in self.pids else state
+
+
+async def rows(settings: Settings) -> list[Row]:
+    """All rows, in the order of `ORDER`; further instances stand behind the first."""
+    known = _look(settings)
+    own = [row.name for row in ROWS if exists(row)]
+    own += [name for name in known.files if name not in ORDER and name.rpartition("-")[0] in own]
+    asked = [_server_row(known, *server) for server in _servers(settings)] + [_own_row(known, name) for name in own]
+    return sorted([_supervisor_row(known), *await asyncio.gather(*asked)], key=lambda row: _place(row.name))
+
+
+def all_ready(found: list[Row]) -> bool:
+    return all(row.state is State.READY for row in found)
+
+
+def _look(settings: Settings) -> Known:
+    home = Home(settings.home)
+    started = (home.path / "secrets.json").exists()
+    return Known(
+        settings=home.resolve(settings) if started else settings,
+        supervisor=home.holder(),
+        files=runfiles.read(home),
+        pids=home.former_children(),
+        ports=home.ports() if started else {},
+    )
+
+
+def _servers(settings: Settings) -> list[tuple[str, str | None, Knock]]:
+    """Name, the address that was given for it if one was, and how to ask it."""
+    postgres = f"{settings.postgres_host}:{settings.postgres_port}" if settings.postgres_host else None
+    valkey = f"{settings.redis_host}:{settings.redis_port}" if settings.redis_host else None
+    return [
+        ("kafka", settings.kafka_bootstrap, knock_kafka),
+        ("postgres", postgres, knock_postgres),
+        ("valkey", valkey, knock_valkey),
+    ]
+
+
+def _supervisor_row(known: Known) -> Row:
+    if known.supervisor is None:
+        return Row(SUPERVISOR, None, State.DOWN, None)
+    state = known.files[SUPERVISOR].state if SUPERVISOR in known.files else State.STARTING
+    return Row(SUPERVISOR, known.supervisor, state, None)
+
+
+async def _server_row(known: Known, name: str, given: str | None, knock: Knock) -> Row:
+    if given is not None:
+        return Row(name, None, State.READY if await _answers(knock(known.settings)) else State.DOWN, given)
+    state = known.state(name)
+    if state is State.READY and not await _answers(knock(known.settings)):
+        state = State.NOT_READY
+    return Row(name, known.pids.get(name), state, known.address(name))
+
+
+async def _own_row(known: Known, name: str) -> Row:
+    """A process that somebody started by hand is asked as well: it has an address, though no supervisor."""
+    state, address = known.state(name), known.address(name)
+    if name == API and address is None:
+        address = api_address(known.settings)
+    if address is None or state not in (State.READY, State.DOWN):
+        return Row(name, known.pids.get(name), state, address)
+    if await _answers(_is_ready(address)):
+        return Row(name, known.pids.get(name), State.READY, address, await _lag(address))
+    return Row(name, known.pids.get(name), State.DOWN if state is State.DOWN else State.NOT_READY, address)
+
+
+async def _is_ready(address: str) -> None:
+    status, _ = await ask.get(address, "/ready")
+    if status != 200:
+        raise NotReady(f"{address} answered {status}")
+
+
+async def _answers(question: Awaitable[None]) -> bool:
+    try:
+        await question
+    except NotReady:
+        return False
+    return True
+
+
+async def _lag(address: str) -> int | None:
+    """The sum over a process' topics, from its metrics; None where it has none."""
+    try:
+        status, text = await ask.get(address, "/metrics")
+    except NotReady:
+        return None
+    values = [line.rpartition(" ")[2] for line in text.splitlines() if line.startswith(LAG_METRIC)]
+    return int(sum(float(value) for value in values)) if status == 200 and values else None
+
+
+def _place(name: str) -> tuple[int, str]:
+    first = name if name in ORDER else name.rpartition("-")[0]
+    return (ORDER.index(first) if first in ORDER else len(ORDER), name)
