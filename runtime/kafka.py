@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from runtime.crashpoints import crashpoint
 from runtime.settings import Settings, SettingsError
 from runtime.telemetry import metrics
-from schemas.topics import Topic
+from schemas.topics import MAX_RECORD_BYTES, Topic
 
 log = logging.getLogger(__name__)
 
