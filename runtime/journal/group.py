@@ -13,14 +13,17 @@ from typing import Any
 
 import faust
 import mode
+from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from runtime.journal import transport
 from runtime.journal.checkpoint import partition_of
+from runtime.journal.errors import Unwell
 from runtime.journal.machine import Record
 from runtime.settings import Settings
 
 BUFFERED_RUNS = 1024
+BROKER_SECONDS = 10.0
 log = logging.getLogger(__name__)
 
 
@@ -112,6 +115,15 @@ class Group:
         """Where the broker says that these partitions end; cached marks lie when the fetcher is dead."""
         ends: Mapping[TP, int] = await self.app.consumer.highwaters(*tps)
         return ends
+
+    async def bounds(self, tp: TP) -> tuple[int, int]:
+        """The first offset and the end of a partition, as the broker says now."""
+        try:
+            async with asyncio.timeout(BROKER_SECONDS):
+                begins = await self.app.consumer.earliest_offsets(tp)
+                return begins[tp], (await self.ends([tp]))[tp]
+        except (KafkaError, TimeoutError) as error:
+            raise Unwell(f"the bounds cannot be had: {error!r}") from error
 
     async def commit(self, tp: TP, offset: int) -> None:
         """Shows the group's lag; nothing depends on it."""

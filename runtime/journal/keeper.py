@@ -19,6 +19,7 @@ from runtime.journal.group import Group
 from runtime.journal.machine import Program, Record
 from runtime.journal.outlet import Acks, KafkaOutlet, Outlet
 from runtime.journal.partition import Partition
+from runtime.journal.reader import Reader
 from runtime.journal.rounds import Budget, Rhythm
 
 RELEASE = "0.1.0"
@@ -34,6 +35,7 @@ class Keeper:
         tp: TP,
         group: Group,
         kafka: KafkaOutlet,
+        reader: Reader,
         outlets: Mapping[str, Outlet],
         budget: Budget,
         rhythm: Rhythm,
@@ -43,6 +45,7 @@ class Keeper:
         self._tp = tp
         self._group = group
         self._kafka = kafka
+        self._reader = reader
         self._outlets = outlets
         self._budget = budget
         self._rhythm = rhythm
@@ -71,7 +74,7 @@ class Keeper:
             return self.partition.next_offset
         if begin > 0:
             raise Broken(f"there is no usable snapshot, and Kafka begins at {begin}: restore the journal's first part")
-        if entries:
+        if entries or await self._reader.committed(self._tp.topic, self._tp.partition) > 0:
             log.error("ALARM: %s: no snapshot is usable; re-executing from the journal's start, %d records", name, end)
         elif end:
             log.warning("%s: no snapshot; executing from the journal's start, %d records", name, end)

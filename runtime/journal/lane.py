@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import NoReturn, Protocol
 
 from runtime.crashpoints import crashpoint
@@ -20,6 +20,7 @@ RUN_RECORDS = 256
 PROGRESS_SECONDS = 5.0
 NOT_YET_SECONDS = (0.002, 0.25)
 UNWELL_SECONDS = (0.1, 2.0)
+DROP_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
@@ -48,8 +49,6 @@ class Follower(Protocol):
 class Source(Protocol):
     """The plain reader."""
 
-    async def bounds(self, topic: str, partitions: Sequence[int]) -> dict[int, tuple[int, int]]: ...
-
     def read(self, topic: str, partition: int, start: int, stop: int) -> AsyncIterator[Sequence[Record]]: ...
 
 
@@ -71,7 +70,13 @@ class Lane:
     """The task that feeds one follower."""
 
     def __init__(
-        self, topic: str, partition: int, follower: Follower, source: Source, halt: Callable[..., NoReturn]
+        self,
+        topic: str,
+        partition: int,
+        follower: Follower,
+        source: Source,
+        bounds: Callable[[], Awaitable[tuple[int, int]]],
+        halt: Callable[..., NoReturn],
     ) -> None:
         self.topic = topic
         self.partition = partition
@@ -80,11 +85,13 @@ class Lane:
         self.ready = False
         self.waiting = False
         self._source = source
+        self._bounds = bounds
         self._halt = halt
         self._queue: deque[Sequence[Record]] = deque()
         self._missed = -1
         self._ticked = False
         self._stopping = False
+        self._dropped = False
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -120,14 +127,18 @@ class Lane:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    async def cancel(self) -> None:
-        """Drop everything at once: the partition has another owner, or will be opened anew."""
+    async def drop(self) -> None:
+        """End at once and write nothing more: the partition has another owner, or will be opened anew.
+
+        A cancellation alone is not enough: aiokafka swallows one that meets it while it closes.
+        """
+        self._dropped = self._stopping = True
         self._forget()
+        self._wake.set()
+        await self.follower.close()
         if self._task is not None and not self._task.done():
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-        await self.follower.close()
+            await asyncio.wait({self._task}, timeout=DROP_SECONDS)
 
     def _forget(self) -> None:
         self.ready = False
@@ -152,17 +163,18 @@ class Lane:
             self._halt(f"{self.topic}/{self.partition}, {self.follower.at()}: {error}", error)
 
     async def _follow(self) -> None:
-        begin, end = (await self._source.bounds(self.topic, [self.partition]))[self.partition]
+        begin, end = await self._bounds()
         self.next = await self.follower.open(begin, end)
         crashpoint("journal.at_assignment")
         if self.next < end:
             log.info("%s/%d: reading from %d to %d", self.topic, self.partition, self.next, end)
         while self.next < max(end, self._missed + 1) and not self._stopping:
             await self._read_to(max(end, self._missed + 1))
-        self.ready = True
+        self.ready = not self._stopping
         while not self._stopping:
             await self._step()
-        await self.follower.finish()
+        if not self._dropped:
+            await self.follower.finish()
 
     async def _step(self) -> None:
         if not self._queue:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from runtime import kafka
@@ -26,6 +27,7 @@ class Reader:
     def __init__(self, settings: Settings, name: str) -> None:
         self._settings = settings
         self._name = f"{name}-reader"
+        self._group = settings.group(name)
 
     def _consumer(self) -> Any:
         return kafka.consumer(self._settings, name=self._name)
@@ -42,8 +44,22 @@ class Reader:
         except (KafkaError, TimeoutError) as error:
             raise Unwell(f"the bounds of {topic} cannot be had: {error!r}") from error
         finally:
-            await consumer.stop()
+            await kafka.stop(consumer)
         return {number: (begins[tp], ends[tp]) for number, tp in tps.items()}
+
+    async def committed(self, topic: str, partition: int) -> int:
+        """What the group has committed, or -1; it decides nothing, but it remembers that there was a snapshot."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.brokers, client_id=self._name)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await admin.start()
+                offsets = await admin.list_consumer_group_offsets(self._group)
+        except (KafkaError, TimeoutError) as error:
+            raise Unwell(f"the committed offset of {topic}/{partition} cannot be had: {error!r}") from error
+        finally:
+            await admin.close()
+        found = offsets.get(TopicPartition(topic, partition))
+        return found.offset if found is not None else -1
 
     async def read(
         self, topic: str, partition: int, start: int, stop: int, most: int = 1000
@@ -70,4 +86,4 @@ class Reader:
         except KafkaError as error:
             raise Unwell(f"{topic}/{partition} cannot be read: {error!r}") from error
         finally:
-            await consumer.stop()
+            await kafka.stop(consumer)

@@ -66,16 +66,18 @@ class Worker:
 
     async def _assigned(self, tps: set[TP]) -> None:
         await self._revoked()
-        self.lanes = {tp: Lane(tp.topic, tp.partition, self._follow(tp), self._reader, self._halt) for tp in tps}
+        self.lanes = {tp: self._lane(tp) for tp in tps}
         for lane in self.lanes.values():
             lane.start()
         self.joined = True
         log.info("assigned %s", ", ".join(sorted(f"{tp.topic}/{tp.partition}" for tp in tps)) or "nothing")
 
+    def _lane(self, tp: TP) -> Lane:
+        return Lane(tp.topic, tp.partition, self._follow(tp), self._reader, lambda: self._group.bounds(tp), self._halt)
+
     async def _revoked(self) -> None:
         lanes, self.lanes = self.lanes, {}
-        for lane in lanes.values():
-            await lane.cancel()
+        await asyncio.gather(*(lane.drop() for lane in lanes.values()))
 
     async def _arrived(self, tp: TP, run: Sequence[Record]) -> None:
         lane = self.lanes.get(tp)
@@ -144,11 +146,12 @@ class MachineWorker:
         self._kafka = KafkaOutlet(settings, program.name)
         group = Group(settings, program.name, [program.journal.name], program.table, membership)
         shared = budget or Budget()
+        reader = Reader(settings, program.name)
 
         def follow(tp: TP) -> Keeper:
-            return Keeper(program, tp, group, self._kafka, outlets or {}, shared, rhythm(), halt)
+            return Keeper(program, tp, group, self._kafka, reader, outlets or {}, shared, rhythm(), halt)
 
-        self.worker = Worker(group, Reader(settings, program.name), follow, halt)
+        self.worker = Worker(group, reader, follow, halt)
 
     async def start(self) -> None:
         await self._kafka.start()
