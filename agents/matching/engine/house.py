@@ -19,10 +19,10 @@ def buy_from_house(state: State, command: BuyFromHouse) -> list[Event]:
     """A purchase, whole or not at all. It carries no fee and is no trade of the book."""
     if command.order_id in state.book.orders:
         return [refused(command, Reject.DUPLICATE_ORDER)]
-    price = state.house_price_ticks
-    reason = refuse_purchase(state.terms, command, price)
+    reason = refuse_purchase(state, command)
     if reason is not None:
         return [refused(command, reason)]
+    price = state.house_price_ticks
     assert price is not None
     state.trade_seq += 1
     paid = state.terms.quote_atoms(price, command.lots)

@@ -39,6 +39,7 @@ _DEEDS: dict[type[Numbered], Callable[[State, Any], list[Event]]] = {
     ChangeMarket: governing.change_market,
     ChangeRules: governing.change_rules,
 }
+_NEW = Admission.NEW
 
 
 class Market:
@@ -59,10 +60,8 @@ class Market:
             state.now_ms = now_ms
         if isinstance(command, Tick):
             return [Ticked(state.now_ms)]
-        if isinstance(command, ChangeRules):
-            governing.require_rules(self.symbol, command.rules_version)
         admission = state.window.admit(command.number)
-        if admission is Admission.NEW:
+        if admission is _NEW:
             return _DEEDS[type(command)](state, command)
         return _not_new(command, admission)
 

@@ -3,9 +3,8 @@
 A new type is a story, a name and a row. Whoever may not enter leaves the book as it was.
 """
 
-import enum
+import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
 
 from agents.matching.engine.book import Book
 from agents.matching.engine.taking import Taker, can_fill
@@ -13,41 +12,37 @@ from schemas.commands import Kind, PlaceOrder, TimeInForce
 from schemas.executions import Expiry, Reject
 
 
-class Remainder(enum.Enum):
-    """What becomes of the part that did not trade."""
-
-    RESTS = "rests"
-    EXPIRES = "expires"
-
-
-def always(_book: Book, _taker: Taker) -> None:
+def always(_book: Book, _taker: Taker | None) -> None:
     """Anybody may come."""
 
 
-def only_as_maker(_book: Book, taker: Taker) -> Reject | None:
-    """Post-only: decided against the best opposite price, whoever owns it."""
-    return Reject.WOULD_TAKE if taker.crosses else None
+def only_as_maker(_book: Book, taker: Taker | None) -> Reject | None:
+    """Post-only: whoever owns the orders within its reach."""
+    return None if taker is None else Reject.WOULD_TAKE
 
 
-def only_whole(book: Book, taker: Taker) -> Expiry | None:
+def only_whole(book: Book, taker: Taker | None) -> Expiry | None:
     """Fill-or-kill: decided by a dry pass under the same rules."""
-    return None if can_fill(book, taker) else Expiry.WOULD_NOT_FILL
+    return None if taker is not None and can_fill(book, taker) else Expiry.WOULD_NOT_FILL
 
 
-class OrderType(NamedTuple):
-    """One row."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class OrderType:
+    """One row. The taker is None when nothing is within its reach."""
 
     name: str
-    may_enter: Callable[[Book, Taker], Reject | Expiry | None]
-    remainder: Remainder
+    may_enter: Callable[[Book, Taker | None], Reject | Expiry | None]
+    rests: bool
 
 
-LIMIT = OrderType("limit", always, Remainder.RESTS)
-POST_ONLY = OrderType("post_only", only_as_maker, Remainder.RESTS)
-IMMEDIATE_OR_CANCEL = OrderType("immediate_or_cancel", always, Remainder.EXPIRES)
-FILL_OR_KILL = OrderType("fill_or_kill", only_whole, Remainder.EXPIRES)
-MARKET = OrderType("market", always, Remainder.EXPIRES)
-MARKET_FILL_OR_KILL = OrderType("market_fill_or_kill", only_whole, Remainder.EXPIRES)
+RESTS, EXPIRES = True, False
+
+LIMIT = OrderType("limit", always, RESTS)
+POST_ONLY = OrderType("post_only", only_as_maker, RESTS)
+IMMEDIATE_OR_CANCEL = OrderType("immediate_or_cancel", always, EXPIRES)
+FILL_OR_KILL = OrderType("fill_or_kill", only_whole, EXPIRES)
+MARKET = OrderType("market", always, EXPIRES)
+MARKET_FILL_OR_KILL = OrderType("market_fill_or_kill", only_whole, EXPIRES)
 
 _TYPES: dict[tuple[Kind, TimeInForce, bool], OrderType] = {
     ("limit", "gtc", False): LIMIT,

@@ -5,12 +5,11 @@ Money is decided here: who gets what, less which fee, and what of a hold goes ba
 
 from agents.matching.engine.admission import refuse_order, refused
 from agents.matching.engine.book import Order
-from agents.matching.engine.order_types import Remainder, order_type
-from agents.matching.engine.snapshot import encode_row
+from agents.matching.engine.order_types import order_type
 from agents.matching.engine.state import State
 from agents.matching.engine.taking import Match, Taker, take
-from agents.matching.engine.terms import WHOLE_BPS
-from schemas.commands import PlaceOrder
+from agents.matching.engine.terms import WHOLE_BPS, Terms
+from schemas.commands import PlaceOrder, Side
 from schemas.executions import Event, Expired, Expiry, Filled, Reject, Rested, Traded
 
 
@@ -19,7 +18,7 @@ def place(state: State, command: PlaceOrder) -> list[Event]:
     if command.order_id in state.book.orders:
         return [refused(command, Reject.DUPLICATE_ORDER)]
     kind = order_type(command)
-    reason = refuse_order(state.terms, command, kind, state.reference_ticks)
+    reason = refuse_order(state, command, kind)
     if reason is not None:
         return [refused(command, reason)]
     assert kind is not None
@@ -27,41 +26,51 @@ def place(state: State, command: PlaceOrder) -> list[Event]:
     barred = kind.may_enter(state.book, taker)
     if barred is not None:
         return [_barred(command, barred)]
-    matches = take(state.book, taker) if taker.crosses else []
-    events = _trades(state, command, matches) if matches else []
+    if taker is None:
+        return [_rest(state, command, command.lots or 0) if kind.rests else _expired_whole(command, Expiry.UNFILLED)]
+    events: list[Event] = []
+    _trade(state, command, take(state.book, taker), events)
     if taker.stopped:
-        events.append(_expired(state, command, taker, Expiry.SELF_TRADE))
+        events.append(_expired_rest(state, command, taker, Expiry.SELF_TRADE))
     elif not taker.lots:
-        events.extend(_satisfied(state, command, taker, traded=any(match.lots for match in matches)))
-    elif kind.remainder is Remainder.RESTS:
+        _satisfy(state, command, taker, events)
+    elif kind.rests:
         events.append(_rest(state, command, taker.lots))
     else:
-        events.append(_expired(state, command, taker, Expiry.UNFILLED))
+        events.append(_expired_rest(state, command, taker, Expiry.UNFILLED))
     return events
 
 
-def _taker(state: State, command: PlaceOrder) -> Taker:
-    """The order as the book meets it. The band does not refuse a market order, it narrows how far it may reach."""
-    terms, price = state.terms, command.price_ticks
+def _taker(state: State, command: PlaceOrder) -> Taker | None:
+    """The order as the book meets it; None when no opposite price, whoever owns it, is within its reach."""
+    price, against = command.price_ticks, state.book.asks if command.side == "buy" else state.book.bids
+    best, terms = against.best, state.terms
     assert price is not None
-    against = state.book.asks if command.side == "buy" else state.book.bids
+    if best is None or best.key > price * against.direction:
+        return None
     if terms.band_bps and command.kind == "market":
-        low, high = terms.band(state.reference_ticks)
-        price = min(price, high) if command.side == "buy" else max(price, low)
-    if command.quote_atoms is None:
-        assert command.lots is not None
+        price = _narrowed(terms, command.side, price, state.reference_ticks)
+        if best.key > price * against.direction:
+            return None
+    if command.lots is not None:
         return Taker(command.user_id, against, price, command.lots, None, command.self_trade)
+    assert command.quote_atoms is not None
     budget = command.quote_atoms // terms.tick_lot_quote_atoms
-    return Taker(command.user_id, against, price, 1, budget, command.self_trade)
+    return Taker(command.user_id, against, price, budget // best.price, budget, command.self_trade)
 
 
-def _trades(state: State, command: PlaceOrder, matches: list[Match]) -> list[Event]:
+def _narrowed(terms: Terms, side: Side, price_ticks: int, reference_ticks: int | None) -> int:
+    """A market order's price is a protection, no wish: the band does not refuse it but narrows how far it reaches."""
+    edge = terms.into_band(price_ticks, reference_ticks)
+    return min(price_ticks, edge) if side == "buy" else max(price_ticks, edge)
+
+
+def _trade(state: State, command: PlaceOrder, matches: list[Match], events: list[Event]) -> None:
     """One event for each maker met, in order."""
     terms, buys = state.terms, command.side == "buy"
     base_each, quote_each = terms.lot_base_atoms, terms.tick_lot_quote_atoms
     improves = buys and command.quote_atoms is None
     limit, left = command.price_ticks or 0, command.lots
-    events: list[Event] = []
     for maker, lots in matches:
         if not lots:
             events.append(_expired_maker(state, maker))
@@ -92,37 +101,44 @@ def _trades(state: State, command: PlaceOrder, matches: list[Match]) -> list[Eve
                 taker_released_atoms=(limit - price) * lots * quote_each if improves else 0,
             )
         )
-    return events
 
 
 def _rest(state: State, command: PlaceOrder, lots: int) -> Rested:
-    """Into the book, with its row made now, so that a snapshot has nothing to encode."""
+    """Into the book."""
     side = state.book.bids if command.side == "buy" else state.book.asks
     price, total = command.price_ticks, command.lots
     assert price is not None
     assert total is not None
-    order = Order(command.order_id, command.user_id, side, price, lots, total)
-    order.row = encode_row(order)
-    state.book.rest(order)
+    state.book.rest(Order(command.order_id, command.user_id, side, price, lots, total))
     return Rested(command.order_id, command.user_id, command.side, price, lots)
 
 
-def _satisfied(state: State, command: PlaceOrder, taker: Taker, *, traded: bool) -> list[Event]:
+def _satisfy(state: State, command: PlaceOrder, taker: Taker, events: list[Event]) -> None:
     """The taker has all that it can have. By lots its last trade said so; by a sum of money, this does."""
     if command.quote_atoms is None:
-        return []
-    if not traded:
-        return [_expired(state, command, taker, Expiry.BELOW_ONE_LOT)]
-    return [Filled(command.order_id, command.user_id, _unspent(state, command, taker))]
+        return
+    if any(isinstance(event, Traded) for event in events):
+        events.append(Filled(command.order_id, command.user_id, _unspent(state, command, taker)))
+    else:
+        events.append(_expired_rest(state, command, taker, Expiry.BELOW_ONE_LOT))
 
 
-def _expired(state: State, command: PlaceOrder, taker: Taker, reason: Expiry) -> Expired:
+def _expired_whole(command: PlaceOrder, reason: Expiry) -> Expired:
+    """It ends as it came."""
+    return _expired(command, command.lots, command.hold.atoms, reason)
+
+
+def _expired_rest(state: State, command: PlaceOrder, taker: Taker, reason: Expiry) -> Expired:
+    """It ends with what did not trade."""
+    if taker.budget is not None:
+        return _expired(command, None, _unspent(state, command, taker), reason)
+    released = state.terms.hold_atoms(command.side, command.price_ticks or 0, taker.lots)
+    return _expired(command, taker.lots, released, reason)
+
+
+def _expired(command: PlaceOrder, lots: int | None, released: int, reason: Expiry) -> Expired:
     price = command.price_ticks
     assert price is not None
-    if taker.budget is not None:
-        lots, released = None, _unspent(state, command, taker)
-    else:
-        lots, released = taker.lots, state.terms.hold_atoms(command.side, price, taker.lots)
     return Expired(command.order_id, command.user_id, command.side, price, lots, released, reason, was_resting=False)
 
 
@@ -146,9 +162,4 @@ def _barred(command: PlaceOrder, reason: Reject | Expiry) -> Event:
     """The type does not let it in. Its whole hold goes back."""
     if isinstance(reason, Reject):
         return refused(command, reason)
-    price = command.price_ticks
-    assert price is not None
-    return Expired(
-        command.order_id, command.user_id, command.side, price, command.lots, command.hold.atoms, reason,
-        was_resting=False,
-    )  # fmt: skip
+    return _expired_whole(command, reason)

@@ -3,7 +3,7 @@
     magic, format version | length, header as sorted JSON | window bits | rows of the bids, rows of the asks
 
 Rows stand best price first and oldest first, one fixed-size row for each order. Orders keep their rows, so a snapshot
-joins them and encodes only what was partly filled or reduced since. Whether bytes are whole is for checksums outside.
+joins them and encodes only what came or changed since the one before. Whether bytes are whole is for checksums outside.
 """
 
 import dataclasses
@@ -20,16 +20,11 @@ FORMAT_VERSION: Final = 1
 _MAGIC: Final = b"TMBK"
 _PREFIX: Final = struct.Struct("<4sHI")
 _ROW: Final = struct.Struct("<5q")
-_pack_row = _ROW.pack
+_pack_row = _ROW.pack  # id, user, price, lots left, lots in total
 
 
 class UnreadableSnapshotError(Exception):
     """These bytes are not a snapshot that this release can read. Use the other slot, or re-execute from the log."""
-
-
-def encode_row(order: Order) -> bytes:
-    """One resting order: id, user, price, lots left, lots in total."""
-    return _pack_row(order.order_id, order.user_id, order.price, order.lots, order.total)
 
 
 def encode(symbol: str, state: State | None) -> bytes:
@@ -91,7 +86,7 @@ def _rows(side: Side) -> list[bytes]:
         while order is not None:
             row = order.row
             if not row:
-                row = order.row = encode_row(order)
+                row = order.row = _pack_row(order.order_id, order.user_id, order.price, order.lots, order.total)
             rows.append(row)
             order = order.behind
     return rows

@@ -37,12 +37,6 @@ class Taker:
         self.self_trade = self_trade
         self.stopped = False
 
-    @property
-    def crosses(self) -> bool:
-        """Whether the best opposite price, whoever owns it, is within reach."""
-        best = self.against.best
-        return best is not None and best.key <= self.reach
-
 
 def take(book: Book, taker: Taker) -> list[Match]:
     """Trade until the taker has enough, nothing is left within its reach, or it meets an own order that stops it."""

@@ -89,17 +89,18 @@ class Terms:
         """What an order needs set aside: a buy the value at its price, a sell the lots themselves."""
         return self.quote_atoms(price_ticks, lots) if side == "buy" else self.base_atoms(lots)
 
-    def hold_asset(self, side: Side) -> str:
-        """The asset that an order of this side pays with."""
-        return self.quote if side == "buy" else self.base
-
-    def band(self, reference_ticks: int | None) -> tuple[int, int]:
-        """The lowest and the highest price that the band allows around a reference price."""
+    def in_band(self, price_ticks: int, reference_ticks: int | None) -> bool:
+        """Whether a price is no farther from the reference than the band allows."""
         if not self.band_bps or reference_ticks is None:
-            return 1, MAX_PRICE_TICKS
-        below = -(-reference_ticks * (WHOLE_BPS - self.band_bps) // WHOLE_BPS)
-        above = reference_ticks * (WHOLE_BPS + self.band_bps) // WHOLE_BPS
-        return max(1, below), min(above, MAX_PRICE_TICKS)
+            return True
+        return abs(price_ticks - reference_ticks) * WHOLE_BPS <= self.band_bps * reference_ticks
+
+    def into_band(self, price_ticks: int, reference_ticks: int | None) -> int:
+        """The price nearest to this one that is in the band."""
+        if self.in_band(price_ticks, reference_ticks) or reference_ticks is None:
+            return price_ticks
+        width = self.band_bps * reference_ticks // WHOLE_BPS
+        return reference_ticks + width if price_ticks > reference_ticks else reference_ticks - width
 
     def opened(self, market: str) -> MarketOpened:
         """The fact that a market began with these terms."""

@@ -17,6 +17,9 @@ class Admission(enum.Enum):
     AHEAD = "ahead"
 
 
+_NEW = Admission.NEW
+
+
 class Window:
     """The bit of number n is at n modulo `SPAN`; bits of numbers that fell out behind were cleared on the way."""
 
@@ -29,21 +32,19 @@ class Window:
     def admit(self, number: int) -> Admission:
         """Say what the number is, and remember it if it is new. A number ahead or behind changes nothing."""
         step = number - self.highest
-        if step > SPAN:
-            return Admission.AHEAD
-        if step <= -SPAN:
-            return Admission.BEHIND
-        place = number % SPAN
-        index, bit = place >> 3, 1 << (place & 7)
-        if step <= 0:
-            if self.bits[index] & bit:
-                return Admission.REPEAT
-        else:
+        index, bit = number % SPAN >> 3, 1 << (number & 7)
+        if step > 0:
+            if step > SPAN:
+                return Admission.AHEAD
             if step > 1:
                 self._clear(self.highest + 1, number)
             self.highest = number
+        elif step <= -SPAN:
+            return Admission.BEHIND
+        elif self.bits[index] & bit:
+            return Admission.REPEAT
         self.bits[index] |= bit
-        return Admission.NEW
+        return _NEW
 
     def _clear(self, first: int, end: int) -> None:
         """Clear the bits of first .. end - 1, whole bytes at once where it can."""
