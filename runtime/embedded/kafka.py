@@ -25,6 +25,7 @@ FORMAT_TIMEOUT_S = 120.0
 HEAP = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC")
 SWITCHES = (
     "-XX:+ExitOnOutOfMemoryError",
+    "-XX:-UsePerfData",  # a file in the folder for temporary ones, which stays there after a kill
     "-Djava.awt.headless=true",
     "-Dlog4j2.configurationFile=log4j2.properties",
     "-Dlog4j2.disableJmx=true",

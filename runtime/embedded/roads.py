@@ -90,12 +90,15 @@ class Account:
         _chown_all(path, self.uid, self.gid)
 
 
-async def choose_road(binary: Path, data: Path) -> Road:
-    """Tries each road with the real binary; `data` is the nearest folder of ours that exists. Raises Broken."""
+Candidates = list[tuple[str, Road | None]]
+
+
+async def choose_road(binary: Path, data: Path, *, roads: Candidates | None = None) -> Road:
+    """Tries each road with the real binary; `data` is a folder that the server has to enter. Raises Broken."""
     if os.geteuid() != 0:
         return Plain()
     faults = []
-    for what, road in candidates():
+    for what, road in candidates() if roads is None else roads:
         if road is None:
             faults.append(f"{what}: not there")
         elif (fault := await _fault_of(road, binary, data)) is None:
@@ -108,12 +111,12 @@ async def choose_road(binary: Path, data: Path) -> Road:
     )
 
 
-def candidates() -> list[tuple[str, Road | None]]:
+def candidates() -> Candidates:
     """Every road, best first."""
     if shutil.which("setpriv") is None:
-        return [("setpriv of util-linux", None)]
+        return [("the program setpriv of util-linux", None)]
     accounts = [account for account in ACCOUNTS if _exists(account)]
-    found: list[tuple[str, Road | None]] = [("user namespace", Namespace() if shutil.which("unshare") else None)]
+    found: Candidates = [("user namespace", Namespace() if shutil.which("unshare") else None)]
     found += [(f"account {name}", Account(name, with_override=False)) for name in accounts]
     found += [(f"account {name} past closed folders", Account(name, with_override=True)) for name in accounts]
     return found
