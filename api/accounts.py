@@ -3,7 +3,7 @@
 from api.call import Call, Reply
 from api.routing import Policy, Routes
 from ledger import accounts, sessions
-from ledger.sessions import Audit, Verdict
+from ledger.sessions import Verdict
 from runtime.passwords import PasswordsBusy, outdated
 from schemas import times
 from schemas.bodies.accounts import Credentials, Me, NewPassword, Refresh, Registration, Tokens
@@ -85,7 +85,7 @@ async def login(call: Call, body: Credentials) -> Tokens:
     user_id, stored = found or (None, None)
     if not await _matches(call, body.password, stored) or user_id is None or stored is None:
         attempts.failed(body.username, call.address, now_s)
-        await _audit(call, user_id, "login_failed", None)
+        await _failed(call, user_id)
         raise Refusal(WRONG_CREDENTIALS, "There is no such user, or the password is another one.")
     attempts.succeeded(body.username)
     renewed = await _hashed(call, body.password) if outdated(stored) else None
@@ -93,7 +93,7 @@ async def login(call: Call, body: Credentials) -> Tokens:
         refresh = await sessions.begin(connection, user_id)
         if renewed is not None:
             await sessions.set_password(connection, user_id, renewed)
-        await sessions.audit(connection, _line(call, user_id, "login", None))
+        await call.audit(connection, "login", None, actor_id=user_id)
     return _tokens(call, user_id, refresh)
 
 
@@ -109,7 +109,7 @@ async def refresh(call: Call, body: Refresh) -> Tokens:
     async with call.services.database.transaction() as connection:
         refreshed = await sessions.refresh(connection, body.refresh)
         if refreshed.verdict is Verdict.REUSED:
-            await sessions.audit(connection, _line(call, None, "refresh_reused", None))
+            await call.audit(connection, "refresh_reused", None, actor_id=None)
     if refreshed.user_id is None or refreshed.refresh is None:
         raise Refusal(*NOT_GOOD[refreshed.verdict], "refresh")
     return _tokens(call, refreshed.user_id, refreshed.refresh)
@@ -139,7 +139,7 @@ async def password(call: Call, body: NewPassword) -> Reply:
             raise Refusal(WRONG_CREDENTIALS, "old is not the password any more.", "old")
         await sessions.set_password(connection, user_id, renewed)
         await sessions.end_all(connection, user_id, "password")
-        await sessions.audit(connection, _line(call, user_id, "password", None))
+        await call.audit(connection, "password", None, actor_id=user_id)
     return Reply(204)
 
 
@@ -158,10 +158,6 @@ async def me(call: Call) -> Me:
     )
 
 
-def _line(call: Call, user_id: int | None, action: str, subject: str | None) -> Audit:
-    return Audit(actor_id=user_id, action=action, subject=subject, address=call.address, request_id=call.request_id)
-
-
-async def _audit(call: Call, user_id: int | None, action: str, subject: str | None) -> None:
+async def _failed(call: Call, user_id: int | None) -> None:
     async with call.services.database.connection() as connection:
-        await sessions.audit(connection, _line(call, user_id, action, subject))
+        await call.audit(connection, "login_failed", None, actor_id=user_id)

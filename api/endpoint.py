@@ -21,11 +21,13 @@ def endpoint(route: Route, services: Services) -> Handler:
     async def answer(request: web.Request) -> web.StreamResponse:
         caller = await identity.caller(request, route.policy, services)
         arguments: list[Any] = []
+        sent: dict[str, Any] = {}
         if route.body is not None:
-            arguments.append(validation.body(route.body, json_body.read(await _body(request))))
+            sent = json_body.read(await _body(request))
+            arguments.append(validation.body(route.body, sent))
         if route.query is not None:
             arguments.append(validation.query(route.query, request.query))
-        result = await route.handler(Call(request, services, caller), *arguments)
+        result = await route.handler(Call(request, services, caller, sent), *arguments)
         if isinstance(result, web.StreamResponse):
             return result
         if isinstance(result, Reply):

@@ -5,13 +5,14 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from api.attempts import Attempts
+from api.catalogue import Catalogue
 from api.database import Database, Pool
 from api.preparation import Preparation
 from api.readiness import Readiness
 from api.services import Services
 from api.tokens import AccessTokens
 from api.users import User, Users
-from ledger import migrate, sessions
+from ledger import migrate, reads, sessions
 from runtime import kafka, postgres, redis
 from runtime.passwords import Passwords
 from runtime.settings import Settings
@@ -50,6 +51,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             users=Users(lambda user_id: _user(database, user_id)),
             passwords=passwords,
             attempts=Attempts(),
+            catalogue=Catalogue(lambda: _listing(database)),
         )
 
 
@@ -66,3 +68,8 @@ async def _user(database: Database, user_id: int) -> User | None:
     async with database.connection() as connection:
         profile = await sessions.profile(connection, user_id)
     return None if profile is None else User(profile.id, profile.is_admin)
+
+
+async def _listing(database: Database) -> tuple[list[reads.Currency], list[reads.Market]]:
+    async with database.connection() as connection:
+        return await reads.currencies(connection), await reads.markets(connection)

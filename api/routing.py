@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from schemas.errors import Code
 
 API = "/api/v1"
+PARAMETER = re.compile(r"\{([a-z_]+)(:(?:[^{}]|\{[^{}]*\})+)?\}")
 
 
 class Policy(enum.Enum):
@@ -59,12 +60,12 @@ class Route:
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        return tuple(re.findall(r"\{([a-z_]+)[:}]", self.path))
+        return tuple(match[1] for match in PARAMETER.finditer(self.path))
 
     @property
     def plain_path(self) -> str:
         """The path without the patterns of its parameters, as documents write it."""
-        return re.sub(r"\{([a-z_]+):[^}]+(\{[^}]*\})?[^}]*\}", r"{\1}", self.path)
+        return PARAMETER.sub(r"{\1}", self.path)
 
 
 class Routes:

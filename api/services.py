@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from api.attempts import Attempts
+from api.catalogue import Catalogue
 from api.database import Database
 from api.readiness import Readiness
 from api.tokens import AccessTokens
@@ -22,4 +23,5 @@ class Services:
     users: Users
     passwords: Passwords
     attempts: Attempts
+    catalogue: Catalogue
     clock: Callable[[], float] = time.time

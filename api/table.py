@@ -1,6 +1,29 @@
 """Every route there is, noun by noun: what is not in this table is not served, not documented and not tested."""
 
-from api import accounts, health, pages
+from api import (
+    accounts,
+    commands,
+    currencies,
+    customers,
+    health,
+    markets,
+    pages,
+    stats,
+    transactions,
+    wallet,
+)
 from api.routing import Route
 
-ROUTES: tuple[Route, ...] = (*pages.routes, *health.routes, *health.clock, *accounts.routes)
+ROUTES: tuple[Route, ...] = (
+    *pages.routes,
+    *health.routes,
+    *health.clock,
+    *accounts.routes,
+    *stats.routes,
+    *wallet.routes,
+    *transactions.routes,
+    *currencies.routes,
+    *markets.routes,
+    *commands.routes,
+    *customers.routes,
+)

@@ -44,9 +44,10 @@ def body(model: type[M], value: Mapping[str, Any]) -> M:
 
 def query(model: type[M], pairs: Mapping[str, str]) -> M:
     """The query as its model; each name may stand there once."""
-    if len(set(pairs)) != len(pairs):
-        twice = next(name for name in pairs if sum(name == other for other in pairs) > 1)
-        raise Refusal(INVALID_FIELD, f"{_shown(twice)} is given twice in the query.", _shown(twice))
+    names = [name for name, _ in pairs.items()]  # a multidict has each name as often as it was sent
+    if len(set(names)) != len(names):
+        twice = _shown(max(names, key=names.count))
+        raise Refusal(INVALID_FIELD, f"{twice} is given twice in the query.", twice)
     try:
         return model.model_validate_strings(dict(pairs))
     except ValidationError as error:

@@ -89,6 +89,10 @@ MarketSymbol = _text(
 )
 ClientOrderId = _text(r"[A-Za-z0-9._:/-]{1,64}", "must be 1 to 64 characters of A-Z, a-z, 0-9 and . _ : / -.")
 
-Text = Annotated[str, Field(max_length=1000)]
+PrintedText = Annotated[
+    str,
+    AfterValidator(matching(r"\S(.{0,62}\S)?", "must be 1 to 64 characters, without a space at either end.")),
+    Field(json_schema_extra={"minLength": 1, "maxLength": 64}),
+]
 DecimalText = Annotated[str, Field(json_schema_extra={"pattern": r"^-?[0-9]+(\.[0-9]+)?$"}, examples=["20.00"])]
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-01-31T12:00:00.000Z"])]

@@ -23,10 +23,12 @@ from api.app import application
 from api.server import listening
 from api.services import Services
 from api.table import ROUTES
+from ledger import listings
 from ledger.connection import books
 from ledger.migrate import migrate
 from runtime import kafka
 from runtime.settings import Settings
+from schemas import money
 from schemas.topics import CHANGELOGS, TOPICS
 
 SECRET = "a secret of the tests that is long enough for HS256"
@@ -135,3 +137,30 @@ def application_without_servers() -> web.Application:
     """The application as it is served, behind which nothing is; for tests that only read its router."""
     services = typing.cast("Services", types.SimpleNamespace(settings=Settings(home=Path("unused"))))
     return application(services, ROUTES)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def admin(door: Door) -> Client:
+    """A user whom the books know as an admin."""
+    user = await door.client.register("an-admin")
+    await door.services.database.rows("update users set is_admin = true where username = 'an-admin'")
+    return user
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def market(door: Door) -> str:
+    """A market of its own, opened as the wallet agent would when the journal says so."""
+    base = f"T{secrets.token_hex(4).upper()}"
+    units = money.market_units("0.01", "0.0001", 8, 8)
+    new = listings.NewMarket(base=base, quote="USD", units=units, min_notional_atoms=10_000_000)
+    async with door.services.database.transaction() as connection:
+        await listings.add_currency(connection, base, base, 8)
+        await listings.add_market(connection, new, partitions=4)
+        await connection.execute("update markets set status = 'open', version = 1 where symbol = $1", new.symbol)
+    return new.symbol
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def user(client: Client) -> Client:
+    """Somebody whom nobody else uses."""
+    return await client.register(f"u{secrets.token_hex(6)}")

@@ -12,6 +12,8 @@ PUBLIC = {
     ("GET", "/"), ("GET", "/live"), ("GET", "/ready"), ("GET", "/metrics"), ("GET", "/api/v1/time"),
     ("POST", "/api/v1/accounts/auth/register"), ("POST", "/api/v1/accounts/auth/login"),
     ("POST", "/api/v1/accounts/auth/refresh"), ("POST", "/api/v1/accounts/auth/logout"),
+    ("GET", "/api/v1/currencies"), ("GET", "/api/v1/markets"),
+    ("GET", "/api/v1/markets/{symbol:[A-Z0-9]{1,16}-[A-Z0-9]{1,16}}"), ("GET", "/api/v1/exchanges/crypto-currencies"),
 }  # fmt: skip
 
 
