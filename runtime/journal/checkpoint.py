@@ -105,7 +105,7 @@ class Round:
         self.release = release
         self.partition = partition.number
         self.next_offset = partition.next_offset
-        self.stale: list[tuple[Slot, Market[Any, Any], int, bytes]] = []
+        self.stale: list[tuple[Slot, str, int, int, bytes]] = []
         slots = {}
         for market in partition.markets.values():
             slot = written[self.side].get(market.name)
@@ -113,22 +113,22 @@ class Round:
                 state = market.machine.snapshot() if market.machine is not None else b""
                 tracks = [(track.seq, track.chain) for track in market.tracks]
                 slot = Slot(number, max(1, -(-len(state) // PIECE_BYTES)), market.offset, tracks)
-                self.stale.append((slot, market, market.now_ms, state))
+                rules = market.machine.rules if market.machine is not None else 0
+                self.stale.append((slot, market.name, market.now_ms, rules, state))
                 written[self.side][market.name] = slot
             slots[market.name] = slot
-        self._rules = {market.name: market.rules for _, market, _, _ in self.stale}
         self.manifest = Manifest(self.partition, number, self.next_offset, release, slots)
 
     def pieces(self) -> Iterator[tuple[bytes, bytes]]:
         """Key and value of each piece, encoded one at a time, so that the caller can breathe in between."""
-        for slot, market, now_ms, state in self.stale:
+        for slot, market, now_ms, rules, state in self.stale:
             for index in range(slot.count):
                 part = state[index * PIECE_BYTES : (index + 1) * PIECE_BYTES]
                 piece = Piece(
-                    market.name, self.number, index, slot.count, slot.offset, now_ms,
-                    self._rules[market.name], self.release, slot.tracks, part,
+                    market, self.number, index, slot.count, slot.offset, now_ms,
+                    rules, self.release, slot.tracks, part,
                 )  # fmt: skip
-                yield piece_key(self.partition, market.name, self.side, index), encode(piece)
+                yield piece_key(self.partition, market, self.side, index), encode(piece)
 
     def manifest_entry(self) -> tuple[bytes, bytes]:
         return manifest_key(self.partition, self.side), encode(self.manifest)
@@ -208,6 +208,6 @@ def _market(program: Program[Any, Any], name: str, pieces: Iterable[Piece]) -> M
     if not name.startswith("#"):
         program.check_rules(first.rules, first.release)
         machine = program.restore(name, b"".join(piece.state for piece in pieces))
-    market = Market(name, machine, [Track(seq, chain) for seq, chain in first.tracks], first.rules)
+    market = Market(name, machine, [Track(seq, chain) for seq, chain in first.tracks])
     market.now_ms, market.offset = first.now_ms, first.offset
     return market

@@ -6,7 +6,7 @@ logs; so the same records give the same bytes in every process, and a crash cost
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from runtime.journal.errors import Broken
 from schemas.topics import Topic
@@ -37,8 +37,7 @@ class Record(Protocol):
 
 
 class Asked(NamedTuple, Generic[C]):
-    """A record that was understood. `rules` is the version of the rules that it puts in force, `release` where it
-    came from."""
+    """A record that was understood. `rules` is the version of the rules that it asks for, `release` one that has it."""
 
     market: str
     command: C
@@ -65,6 +64,11 @@ class Machine(Protocol[C_contra, E_co]):
         """The whole state, in one synchronous pass."""
         ...
 
+    @property
+    def rules(self) -> int:
+        """The version of the rules in force; only the journal changes it."""
+        ...
+
 
 class Head(NamedTuple):
     """What the journal knows of an outcome record: whose it is, which record it answers, and its place in line."""
@@ -83,8 +87,9 @@ class Stream(Generic[C, E]):
     """One output topic. `always` writes an empty record too, so that nobody waits for an outcome that has no events."""
 
     topic: str
-    encode: Callable[[Head, C | None, Sequence[E]], bytes]
-    """A JSON object, in bytes that depend on nothing but the arguments; the command is None for a parked record."""
+    encode: Callable[[Head, C | None, Sequence[E], Any], bytes]
+    """A JSON object, in bytes that depend on nothing but the arguments: where, the command (None for a parked record),
+    what happened, and the machine, for what never changes in it (None for the pseudo-market)."""
     choose: Callable[[Sequence[E]], Sequence[E]] = lambda events: events
     per_record: int = 500
     always: bool = False

@@ -53,15 +53,18 @@ class KafkaOutlet:
 
     def __init__(self, settings: Settings, name: str) -> None:
         self._topic = settings.topic
+        self._settings = settings
+        self._name = name
+        self._producer: Any = None  # aiokafka's clients can be made in a running loop only
+
+    async def start(self) -> None:
         self._producer = kafka.producer(
-            settings,
-            name=name,
+            self._settings,
+            name=self._name,
             max_request_bytes=2 * MAX_RECORD_BYTES,
             max_batch_bytes=BATCH_BYTES,
             request_timeout_ms=OUTAGE_MS,
         )
-
-    async def start(self) -> None:
         await self._producer.start()
 
     async def stop(self) -> None:

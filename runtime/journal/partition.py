@@ -38,14 +38,13 @@ class Track:
 class Market(Generic[C, E]):
     """One market (or the pseudo-market, which has no machine) and its place in the journal and in each stream."""
 
-    __slots__ = ("key", "machine", "name", "now_ms", "offset", "rules", "tracks")
+    __slots__ = ("key", "machine", "name", "now_ms", "offset", "tracks")
 
-    def __init__(self, name: str, machine: Machine[C, E] | None, tracks: list[Track], rules: int = 1) -> None:
+    def __init__(self, name: str, machine: Machine[C, E] | None, tracks: list[Track]) -> None:
         self.name = name
         self.key = name.encode()
         self.machine = machine
         self.tracks = tracks
-        self.rules = rules
         self.now_ms = 0
         self.offset = -1
 
@@ -95,8 +94,6 @@ class Partition(Generic[C, E]):
         if isinstance(events, Parked):
             self._finish(market if asked.market in self.markets else self._pseudo_market(), record, None, events, sent)
             return
-        if asked.rules is not None:
-            market.rules = asked.rules
         self.markets.setdefault(asked.market, market)
         self._finish(market, record, asked.command, events, sent)
 
@@ -141,7 +138,7 @@ class Partition(Generic[C, E]):
                 track.seq += 1
                 head = Head(market.name, track.seq, self.number, record.offset, market.now_ms, part, last)
                 some = items if count <= size else items[(part - 1) * size : part * size]
-                value, track.chain = seal(stream.encode(head, command, some), track.chain)
+                value, track.chain = seal(stream.encode(head, command, some, market.machine), track.chain)
                 sent.append(Outgoing(stream.topic, market.key, value))
                 if last:
                     break

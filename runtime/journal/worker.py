@@ -153,6 +153,9 @@ class MachineWorker:
 
         self.worker = Worker(group, reader, follow, halt)
 
+    def unready(self) -> str | None:
+        return self.worker.unready()
+
     async def start(self) -> None:
         await self._kafka.start()
         await self.worker.start()
@@ -184,6 +187,9 @@ class SinkWorker:
             return Sink(by_topic[tp.topic], tp, store, group, mend=mend, most_weight=most_weight)
 
         self.worker = Worker(group, Reader(settings, name), follow, halt)
+
+    def unready(self) -> str | None:
+        return self.worker.unready()
 
     async def start(self) -> None:
         await self.worker.start()

@@ -70,6 +70,10 @@ class Tally:
         self._rows[account] = b"%d,%d" % (account, total)
         return total
 
+    @property
+    def rules(self) -> int:
+        return self._factor
+
     def snapshot(self) -> bytes:
         return b"%d;" % self._factor + b";".join(self._rows.values())
 
@@ -91,11 +95,11 @@ def decode(record: Record) -> Asked[Command] | Parked:
     return Asked(command.market, command, command.verb == "open", rules, "the next")
 
 
-def encode(head: Head, command: Command | None, events: Sequence[Event]) -> bytes:
+def encode(head: Head, command: Command | None, events: Sequence[Event], _machine: object) -> bytes:
     return _encoder.encode({**head._asdict(), "verb": command.verb if command else None, "events": events})
 
 
-def encode_sale(head: Head, _command: Command | None, events: Sequence[Event]) -> bytes:
+def encode_sale(head: Head, _command: Command | None, events: Sequence[Event], _machine: object) -> bytes:
     return _encoder.encode({**head._asdict(), "sale": events[0]})
 
 
