@@ -41,8 +41,8 @@ async def _require_empty(connection: Connection, tables: list[Table]) -> None:
             await connection.execute(f"delete from {table.name}")  # noqa: S608  -- a name from the catalog
         elif await connection.fetchval(f"select exists (select from {table.name})"):  # noqa: S608
             raise Broken(
-                f"These books have data ({table.name}): "
-                "a dump is restored only into empty ones, such as `tidemark up --servers-only` has in a new TIDEMARK_HOME."
+                f"These books have data ({table.name}), and a dump is restored only into empty ones, such as "
+                f"`tidemark up --servers-only` has in a new TIDEMARK_HOME."
             )
 
 
@@ -57,6 +57,7 @@ class _Restoration:
         self._progress = progress
         self._table: Table | None = None
         self._rows: list[str] = []
+        self._sequences: dict[str, int | None] = {}
         self._line = 0
         self._checksum = hashlib.sha256()
 
@@ -115,15 +116,17 @@ class _Restoration:
                 self._table = self._tables[name]
                 self._progress(f"restoring {name}")
             case ["sequences", dict(sequences)]:
-                await self._lift(sequences)
+                self._sequences = sequences
             case ["end", self.total, checksum] if checksum == self._checksum.hexdigest():
+                await self._lift()
                 return True
             case _:
                 raise self._broken("is not what was written")
         return False
 
-    async def _lift(self, sequences: dict[str, int | None]) -> None:
-        for name, last_value in sequences.items():
+    async def _lift(self) -> None:
+        """Last of all, since no rollback takes a sequence back."""
+        for name, last_value in self._sequences.items():
             if last_value is not None:
                 await self._connection.execute(query("dump.lift"), name, last_value)
 

@@ -7,6 +7,7 @@ import code
 import concurrent.futures
 import contextlib
 import inspect
+import signal
 import sys
 import types
 from collections.abc import AsyncIterator
@@ -42,6 +43,7 @@ async def _session(settings: Settings, command: str | None) -> int:
         console = AsyncConsole(names, asyncio.get_running_loop())
         if command is not None:
             return await asyncio.to_thread(console.run_once, command)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, console.interrupt)
         banner = BANNER.format(python=sys.version.split()[0])
         await asyncio.to_thread(console.interact, banner=banner, exitmsg="")
         return 0
@@ -69,6 +71,14 @@ class AsyncConsole(code.InteractiveConsole):
         self.compile.compiler.flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
         self._loop = loop
         self._failed = False
+        self._running: concurrent.futures.Future[Any] | None = None
+
+    def interrupt(self) -> None:
+        """Ctrl-C ends what runs, not the shell."""
+        if self._running is not None:
+            self._running.cancel()
+        else:
+            self.write("\n(Ctrl-D ends the shell)\n")
 
     def run_once(self, source: str) -> int:
         """Runs one piece of code; 1 when it raised or was no Python."""
@@ -79,17 +89,16 @@ class AsyncConsole(code.InteractiveConsole):
 
     def runcode(self, code: types.CodeType) -> None:
         """Called by the console with what it has compiled."""
-        done: concurrent.futures.Future[Any] = asyncio.run_coroutine_threadsafe(self._evaluate(code), self._loop)
+        self._running = asyncio.run_coroutine_threadsafe(self._evaluate(code), self._loop)
         try:
-            done.result()
+            self._running.result()
         except SystemExit:
-            raise
-        except KeyboardInterrupt:
-            done.cancel()
             raise
         except BaseException:  # a shell shows whatever was raised, and goes on: it is the outermost loop
             self._failed = True
             self.showtraceback()
+        finally:
+            self._running = None
 
     def showsyntaxerror(self, filename: str | None = None, **kwargs: Any) -> None:
         self._failed = True

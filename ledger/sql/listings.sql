@@ -3,9 +3,6 @@
 -- name: add_currency
 insert into currencies (code, name, scale) values ($1, $2, $3) on conflict (code) do nothing returning code
 
--- name: currency
-select code, name, scale from currencies where code = $1
-
 -- name: add_market
 -- In the partition with the fewest markets; the first market of a currency is the one where the house sells it.
 insert into markets (symbol, base, quote, partition, is_house, base_scale, quote_scale, tick_size, lot_size,

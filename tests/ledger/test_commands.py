@@ -1,0 +1,75 @@
+import pytest
+
+from ledger.commands import JournalRecord, add_command, command_of, journal_records
+from ledger.listings import NewMarket, add_currency, add_market, list_price
+from schemas.commands import (
+    BuyFromHouse,
+    CancelAll,
+    CancelOrder,
+    ChangeMarket,
+    Hold,
+    ListPrice,
+    OpenMarket,
+    PlaceOrder,
+    ReduceOrder,
+)
+from schemas.money import market_units
+
+ROW = {"id": 9, "market": "BTC-USD", "number": 4, "user_id": 7, "order_id": 3, "arguments": "{}"}
+ORDER = {
+    "order_kind": "limit", "side": "buy", "lots": 10, "quote_atoms": None, "price_ticks": 500, "time_in_force": "gtc",
+    "post_only": True, "self_trade": "expire_maker", "hold_asset": "USD", "hold_atoms": 5000,
+    "client_order_id": "mine", "body_digest": "d",
+}  # fmt: skip
+PLACE = {"market": "BTC-USD", "command_id": 9, "number": 4}
+
+
+@pytest.mark.parametrize(
+    ("row", "command"),
+    [
+        (
+            {"kind": "place_order", **ORDER},
+            PlaceOrder(
+                **PLACE, order_id=3, user_id=7, side="buy", kind="limit", lots=10, price_ticks=500, post_only=True,
+                self_trade="expire_maker", hold=Hold("USD", 5000), client_order_id="mine", body_digest="d",
+            ),
+        ),
+        (
+            {"kind": "buy_from_house", **ORDER, "order_kind": "purchase", "time_in_force": None, "self_trade": None},
+            BuyFromHouse(
+                **PLACE, order_id=3, user_id=7, lots=10, price_ticks=500, hold=Hold("USD", 5000),
+                client_order_id="mine", body_digest="d",
+            ),
+        ),
+        ({"kind": "cancel_order"}, CancelOrder(**PLACE, order_id=3, user_id=7)),
+        ({"kind": "cancel_all", "order_id": None}, CancelAll(**PLACE, user_id=7)),
+        ({"kind": "reduce_order", "arguments": '{"lots": 5}'}, ReduceOrder(**PLACE, order_id=3, user_id=7, lots=5)),
+        ({"kind": "change_market", "arguments": '{"status": "halted"}'}, ChangeMarket(**PLACE, status="halted")),
+        ({"kind": "list_price", "arguments": '{"price_ticks": 5}'}, ListPrice(**PLACE, price_ticks=5)),
+    ],
+)  # fmt: skip
+def test_a_row_stands_for_one_command(row, command):
+    assert command_of(ROW | row) == command
+
+
+async def test_rows_become_records_in_the_order_of_their_numbers(connection):
+    await add_currency(connection, "BTC", "Bitcoin", 8)
+    units = market_units("0.01", "0.0001", 8, 8)
+    opened = await add_market(connection, NewMarket(base="BTC", quote="USD", units=units), partitions=1)
+    priced = await list_price(connection, "BTC-USD", 42)
+    assert opened is not None
+    assert await journal_records(connection, [priced.command_id, opened.command_id]) == [
+        JournalRecord(
+            0,
+            OpenMarket(
+                market="BTC-USD", command_id=1, number=1, base="BTC", quote="USD", base_scale=8, quote_scale=8,
+                tick_size="0.01", lot_size="0.0001",
+            ),
+        ),
+        JournalRecord(0, ListPrice(market="BTC-USD", command_id=2, number=2, price_ticks=42)),
+    ]  # fmt: skip
+
+
+async def test_there_is_no_command_without_a_market(connection):
+    with pytest.raises(LookupError, match="no market NONE-USD"):
+        await add_command(connection, "NONE-USD", "list_price", {"price_ticks": 1})

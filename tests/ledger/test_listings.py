@@ -1,0 +1,78 @@
+import asyncio
+
+import asyncpg
+import pytest
+
+from ledger.commands import CommandRow
+from ledger.listings import NewMarket, add_currency, add_market, list_price
+from schemas.money import market_units
+
+UNITS = market_units("0.01", "0.0001", 8, 8)
+
+
+@pytest.fixture
+async def assets(connection):
+    for code in ("BTC", "ETH", "ABAN"):
+        assert await add_currency(connection, code, code, 8)
+
+
+async def test_a_currency_is_added_once(connection):
+    assert await add_currency(connection, "BTC", "Bitcoin", 8)
+    assert not await add_currency(connection, "BTC", "Other", 2)
+    assert tuple(await connection.fetchrow("select name, scale from currencies where code = 'BTC'")) == ("Bitcoin", 8)
+
+
+async def test_a_new_market_waits_for_the_journal(connection, assets):
+    opened = await add_market(connection, NewMarket(base="BTC", quote="USD", units=UNITS), partitions=4)
+    assert opened == CommandRow(1, 1)
+    assert await add_market(connection, NewMarket(base="BTC", quote="USD", units=UNITS), partitions=4) is None
+    row = await connection.fetchrow(
+        "select symbol, status, version, is_house, lot_base_atoms, tick_lot_quote_atoms from markets"
+    )
+    assert tuple(row) == ("BTC-USD", "opening", 0, True, 10_000, 100)
+    pending = await connection.fetch("select market, number, kind, state from commands")
+    assert [tuple(row) for row in pending] == [("BTC-USD", 1, "open_market", "pending")]
+
+
+async def test_markets_spread_over_the_partitions_and_a_currency_has_one_house_market(connection, assets):
+    for base, quote in (("BTC", "USD"), ("ETH", "USD"), ("ABAN", "USD"), ("BTC", "ETH")):
+        await add_market(connection, NewMarket(base=base, quote=quote, units=UNITS), partitions=2)
+    rows = await connection.fetch("select symbol, partition, is_house from markets order by id")
+    assert [tuple(row) for row in rows] == [
+        ("BTC-USD", 0, True),
+        ("ETH-USD", 1, True),
+        ("ABAN-USD", 0, True),
+        ("BTC-ETH", 1, False),
+    ]
+
+
+async def test_commands_are_numbered_per_market(connection, assets):
+    for base in ("BTC", "ETH"):
+        await add_market(connection, NewMarket(base=base, quote="USD", units=UNITS), partitions=2)
+    assert [(await list_price(connection, "BTC-USD", 5)).number for _ in range(3)] == [2, 3, 4]
+    assert (await list_price(connection, "ETH-USD", 5)).number == 2
+
+
+async def test_numbers_taken_at_once_differ(pool, connection, assets):
+    await add_market(connection, NewMarket(base="BTC", quote="USD", units=UNITS), partitions=2)
+
+    async def one() -> int:
+        async with pool.acquire() as own:
+            return (await list_price(own, "BTC-USD", 5)).number
+
+    assert sorted(await asyncio.gather(*(one() for _ in range(20)))) == list(range(2, 22))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "lot_base_atoms = lot_base_atoms + 1",
+        "tick_lot_quote_atoms = tick_lot_quote_atoms * 10",
+        "symbol = 'BTC-EUR'",
+        "taker_fee_bps = 10001",
+    ],
+)
+async def test_the_books_refuse_a_market_that_is_not_exact(connection, assets, wrong):
+    await add_market(connection, NewMarket(base="BTC", quote="USD", units=UNITS), partitions=2)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await connection.execute(f"update markets set {wrong}")

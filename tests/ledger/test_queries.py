@@ -1,0 +1,28 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from ledger.queries import QUERIES, read_blocks
+
+ROOT = Path(__file__).resolve().parents[2]
+USE = re.compile(r'query\(\s*f?"([a-z_0-9A-Z]+\.[a-z_0-9A-Z]+)"')
+
+
+def test_every_query_that_is_asked_for_is_there_and_every_one_there_is_asked_for():
+    sources = [file for room in ("agents", "api", "ledger", "ops", "runtime") for file in (ROOT / room).rglob("*.py")]
+    used = {name for file in sources for name in USE.findall(file.read_text(encoding="utf-8"))}
+    assert used == set(QUERIES)
+
+
+def test_a_block_begins_with_its_name_and_ends_at_the_next(tmp_path: Path):
+    file = tmp_path / "things.sql"
+    file.write_text("-- About things.\n\n-- name: one\n-- The first.\nselect 1\n\n-- name: two\nselect 2\n")
+    assert read_blocks(file) == {"things.one": "-- The first.\nselect 1", "things.two": "select 2"}
+
+
+def test_two_blocks_of_one_name_are_a_mistake(tmp_path: Path):
+    file = tmp_path / "things.sql"
+    file.write_text("-- name: one\nselect 1\n-- name: one\nselect 2\n")
+    with pytest.raises(ValueError, match="two blocks named one"):
+        read_blocks(file)

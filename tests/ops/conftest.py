@@ -1,0 +1,61 @@
+"""Running a verb as an operator does: a process of its own, its settings from the environment."""
+
+import asyncio
+import dataclasses
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from runtime.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = ("TIDEMARK_", "POSTGRES_", "REDIS_", "KAFKA_")
+
+
+@dataclasses.dataclass(frozen=True)
+class Said:
+    """How a verb ended and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+
+Verb = Callable[..., Awaitable[Said]]
+
+
+@pytest.fixture
+def verb(database: Settings, tmp_path: Path) -> Verb:
+    """`await verb("seed", file, NAME="value")` against books of this test's own."""
+
+    async def run(*words: object, stdin: str = "", **environ: str) -> Said:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "ops.cli", *map(str, words), cwd=ROOT, env=environment(database) | environ,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, err = await asyncio.wait_for(process.communicate(stdin.encode()), timeout=60)
+        assert process.returncode is not None
+        return Said(process.returncode, out.decode(), err.decode())
+
+    return run
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The variables that say what the settings say."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(OURS)} | {
+        "TIDEMARK_CONFIG": os.devnull,
+        "TIDEMARK_HOME": str(settings.home),
+        "TIDEMARK_NAMESPACE": settings.namespace,
+        "POSTGRES_HOST": str(settings.postgres_host),
+        "POSTGRES_PORT": str(settings.postgres_port),
+        "POSTGRES_USER": settings.postgres_user,
+        "POSTGRES_PASSWORD": settings.postgres_password,
+        "POSTGRES_DB": settings.postgres_db,
+        "REDIS_HOST": str(settings.redis_host),
+        "REDIS_PORT": str(settings.redis_port),
+        "REDIS_PASSWORD": settings.redis_password,
+        "KAFKA_BOOTSTRAP": str(settings.kafka_bootstrap),
+    }
