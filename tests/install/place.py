@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -37,7 +38,7 @@ class Unproved(Exception):  # noqa: N818  -- a finding, not an error of this pro
 
 @dataclasses.dataclass(frozen=True)
 class Said:
-    """How a command ended and what it said. make's own words are left out."""
+    """How a command ended and what it said."""
 
     code: int
     out: str
@@ -45,7 +46,8 @@ class Said:
 
     @property
     def sentences(self) -> list[str]:
-        return [line for line in self.err.splitlines() if line.strip() and not line.startswith("make")]
+        """What it complained of: make's own words and the lines that show progress are left out."""
+        return [line for line in self.err.splitlines() if line.strip() and not re.match(r"make|  +[0-9]", line)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,16 +235,15 @@ def nothing_left(root: Path, within_s: float = GONE_WITHIN_S) -> float:
     return time.monotonic() - began
 
 
-def path_without(folder: Path, *names: str, environ: Mapping[str, str]) -> str:
-    """A PATH with every command of the present one but these."""
-    farm = folder / f"path without {' '.join(names)}"
-    farm.mkdir()
+def path_without(folder: Path, unwanted: str, *, environ: Mapping[str, str]) -> Path:
+    """A folder that does for a PATH: every command of the present one but those whose name has the pattern."""
+    folder.mkdir()
     for place in reversed(environ["PATH"].split(":")):
         if not Path(place).is_dir():
             continue
         for tool in Path(place).iterdir():
-            link = farm / tool.name
+            link = folder / tool.name
             link.unlink(missing_ok=True)
-            if tool.name not in names:
+            if not re.fullmatch(unwanted, tool.name):
                 link.symlink_to(tool.resolve())
-    return str(farm)
+    return folder

@@ -65,8 +65,8 @@ def prove_all(asked: set[str], temporary: Path, table: Table) -> None:
     place = fresh(temporary / "of root" if os.geteuid() == 0 else temporary / "of a user")
     if "starts" in asked:
         table.prove("starts", partial(prove_starts, place))
+    temporary.chmod(0o711)  # other accounts may pass through, as they may where people keep their work
     if "user" in asked and os.geteuid() == 0:
-        temporary.chmod(0o711)
         other = fresh(temporary / "of an ordinary user", run_as=NOBODY)
         table.prove("user", partial(prove_an_ordinary_user, other))
     faults = [fault for fault in FAULTS if {"faults", fault.__name__} & asked]
