@@ -5,7 +5,6 @@ reason and the last lines of its log.
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import time
@@ -152,14 +151,16 @@ class Child(Service):
             self._life = self._start()
         except Broken as error:
             return f"could not be started ({error})"
+        ending = asyncio.create_task(self._life.ended())
         probing = asyncio.create_task(self._probe_until_ready())
         try:
-            code = await self._life.ended()
+            await asyncio.wait({ending, probing}, return_when=asyncio.FIRST_COMPLETED)
+            if not ending.done():
+                await probing  # a fault of ours in there is raised here
+            return life.in_words(await ending)
         finally:
             probing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await probing
-        return life.in_words(code)
+            ending.cancel()
 
     def _start(self) -> Life:
         self.log_file.rotate_if_large()

@@ -119,14 +119,19 @@ class Supervisor(Service):
 
     @Service.timer(ROTATE_EVERY_S)
     async def _rotate_logs(self) -> None:
-        for path in self._home.logs.glob("*.log"):
-            try:
-                LogFile(path).rotate_if_large()
-            except OSError as error:  # a full disk is not made emptier by ending the exchange
-                _log.error("%s cannot be rotated: %s", path, error.strerror)
+        rotate_logs(self._home)
 
     def _note(self, state: State) -> None:
         runfiles.write(self._home, RunFile(name=NAME, state=state))
+
+
+def rotate_logs(home: Home) -> None:
+    """All logs of the home, the supervisor's own among them."""
+    for path in home.logs.glob("*.log"):
+        try:
+            LogFile(path).rotate_if_large()
+        except OSError as error:  # a full disk is not made emptier by ending the exchange
+            _log.error("%s cannot be rotated: %s", path, error.strerror)
 
 
 async def run(supervisor: Supervisor, told_to_stop: asyncio.Event, on_ready: Callable[[], None]) -> None:

@@ -1,11 +1,14 @@
 """Small real programs for the tests of the supervisor: each is a Python script that runs as a child."""
 
+import asyncio
 import dataclasses
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+from runtime.embedded.home import start_of
 from runtime.embedded.program import Broken, Command, NotReady
 
 SERVE = """
@@ -79,3 +82,15 @@ class Script:
     async def probe(self) -> None:
         if not self.mark.exists():
             raise NotReady("it has not made its mark")
+
+
+async def until(condition: Callable[[], object], timeout_s: float = 30) -> None:
+    """Waits for something to become true; a test that waits in vain fails here."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def lives(pid: int) -> bool:
+    """A zombie does not."""
+    return start_of(pid) is not None
