@@ -1,0 +1,58 @@
+-- Orders, their holds and their commands, a batch at a time. One transaction: lock the wallets, look, decide, place.
+
+-- name: lock
+select w.user_id, w.asset, w.available
+from unnest($1::bigint[], $2::text[]) as asked (user_id, asset)
+join wallets w on w.user_id = asked.user_id and w.asset = asked.asset
+order by w.user_id, w.asset
+for update of w
+
+-- name: former
+-- Read after the locks, so that what a rival has just committed is seen.
+select k.user_id, k.key, k.digest, o.id as order_id, o.command_id
+from unnest($1::bigint[], $2::text[]) as asked (user_id, key)
+join idempotency_keys k on k.user_id = asked.user_id and k.key = asked.key
+left join orders o on k.subject = 'order' and o.id = k.subject_id
+
+-- name: open_orders
+-- Counted no further than the limit, since more than the limit is all the same.
+select asked.user_id, asked.market, counted.number
+from unnest($1::bigint[], $2::text[]) as asked (user_id, market)
+cross join lateral (
+    select count(*) as number
+    from (select from orders o where o.user_id = asked.user_id and o.market = asked.market and not o.is_done
+          limit $3::bigint) as some) as counted
+
+-- name: place
+-- All that a batch writes: orders, commands, keys and the holds on the wallets.
+with placing as materialized (
+    select l.*, nextval('orders_id_seq') as order_id, nextval('commands_id_seq') as command_id,
+           next_command_number(m.id) as number
+    from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::text[],
+                $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::bigint[], $14::text[], $15::text[])
+         with ordinality as l (user_id, placed_by, market, kind, side, time_in_force, post_only, self_trade,
+                               lots, quote_atoms, price_ticks, hold_asset, hold_atoms, key, digest, line)
+    join markets m on m.symbol = l.market
+), ordered as (
+    insert into orders (id, user_id, placed_by, market, kind, side, time_in_force, post_only, self_trade, lots,
+                        quote_atoms, price_ticks, hold_asset, hold_atoms, held_remaining, command_id,
+                        client_order_id, body_digest)
+    overriding system value
+    select order_id, user_id, placed_by, market, kind, side, time_in_force, post_only, self_trade, lots,
+           quote_atoms, price_ticks, hold_asset, hold_atoms, hold_atoms, command_id, key, digest
+    from placing
+), commanded as (
+    insert into commands (id, market, number, kind, user_id, order_id)
+    overriding system value
+    select command_id, market, number, case kind when 'purchase' then 'buy_from_house' else 'place_order' end,
+           user_id, order_id
+    from placing
+), keyed as (
+    insert into idempotency_keys (user_id, key, digest, subject, subject_id)
+    select coalesce(placed_by, user_id), key, digest, 'order', order_id from placing
+), held as (
+    update wallets w set available = w.available - h.atoms, held = w.held + h.atoms
+    from (select user_id, hold_asset as asset, sum(hold_atoms)::bigint as atoms from placing group by 1, 2) as h
+    where w.user_id = h.user_id and w.asset = h.asset
+)
+select line, order_id, command_id from placing order by line
