@@ -56,6 +56,8 @@ class Market:
         state = self.state
         if state is None:
             return self._open(command, now_ms)
+        if isinstance(command, ChangeRules):
+            governing.require_rules(self.symbol, command.rules_version)
         if now_ms > state.now_ms:
             state.now_ms = now_ms
         if isinstance(command, Tick):
