@@ -115,3 +115,49 @@ CHANGELOGS: tuple[Topic, ...] = (
     changelog("marketdata", "views"),
     changelog("settlement", "windows"),
 )
+
+
+def page() -> str:
+    """The text of docs/TOPICS.md."""
+    rows = [_row(topic) for topic in (*TOPICS, *CHANGELOGS)]
+    settings = [f"* {retention.value}: {_settings(retention)}" for retention in Retention]
+    return "\n".join([*_HEAD, *rows, "", "## How they are set", "", *settings, "", *_FOOT, ""])
+
+
+def _row(topic: Topic) -> str:
+    cells = (
+        f"`{topic.name}`",
+        topic.key,
+        topic.value,
+        topic.writer,
+        ", ".join(topic.readers),
+        topic.retention.value,
+        "yes" if topic.flush else "no",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _settings(retention: Retention) -> str:
+    return ", ".join(f"`{name}={value}`" for name, value in RETENTIONS[retention].items())
+
+
+_HEAD = (
+    "# Topics",
+    "",
+    "Written from `schemas/topics.py` by `tidemark documents`; a test compares. Values are JSON with their schema",
+    "version in the header `v`; changelogs are bytes. A market's records are all in one partition, fixed when the",
+    "market opens, and every producer names it. All topics have `KAFKA_PARTITIONS` partitions (8 by default) and",
+    "`KAFKA_REPLICATION` replicas (1 by default). In a name space its name and a dot precede every topic's.",
+    "",
+    "| topic | key | value | written by | read by | kept | flushed |",
+    "|---|---|---|---|---|---|---|",
+)
+_FOOT = (
+    "And for every topic: `message.timestamp.type=LogAppendTime` (the broker's clock is the market's),",
+    "`unclean.leader.election.enable=false`, `min.insync.replicas=1`, or 2 from three replicas on. A flushed topic has",
+    "`flush.messages=1`: the broker writes each batch to the disk before it acknowledges it, so that an acknowledged",
+    "record survives a power cut even on one node. `JOURNAL_FLUSH=false` gives that up for speed.",
+    "",
+    "Topics are created at every start where they are missing. A difference between this table and the broker is told",
+    "in one sentence each at every start and never changed: `kafka-configs.sh --alter` does that, when you are sure.",
+)

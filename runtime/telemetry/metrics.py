@@ -72,3 +72,21 @@ TABLE: tuple[Metric, ...] = tuple(_table)
 def exposition() -> bytes:
     """Everything in the registry, as Prometheus reads it."""
     return generate_latest(registry)
+
+
+def page() -> str:
+    """The text of docs/METRICS.md."""
+    rows = [f"| `{row.name}` | {row.kind} | {', '.join(row.labels) or 'none'} | {row.help} |" for row in TABLE]
+    return "\n".join([*_HEAD, *rows, ""])
+
+
+_HEAD = (
+    "# Metrics",
+    "",
+    "Written from `runtime/telemetry/metrics.py` by `tidemark documents`; a test compares. Every process serves them",
+    "at `/metrics`, beside the usual ones of the process, its Python and its garbage collector. Labels are bounded:",
+    "never a user, an order or a command.",
+    "",
+    "| metric | kind | labels | meaning |",
+    "|---|---|---|---|",
+)
