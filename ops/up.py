@@ -10,7 +10,9 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from typing import IO
 
+from runtime.embedded import runfiles
 from runtime.embedded.home import Home
 from runtime.embedded.program import Broken, Progress
 from runtime.settings import Settings, load
@@ -40,21 +42,28 @@ def run(args: argparse.Namespace) -> int:
 
 async def _up(settings: Settings, home: Home, *, servers_only: bool) -> None:
     """Returns after everything has stopped, since somebody said so."""
-    from runtime.embedded.doctor import examine_quickly
+    progress = console()
+    with _told_to_stop(progress) as told, (home.logs / "supervisor.log").open("a", encoding="utf-8") as log:
+        runfiles.clear(home)  # what a supervisor that was killed said last is not true any more
+        await _supervise(settings, home, progress, told, log, servers_only=servers_only)
+    progress("everything has stopped")
+
+
+async def _supervise(
+    settings: Settings, home: Home, progress: Progress, told: asyncio.Event, log: IO[str], *, servers_only: bool
+) -> None:
+    from runtime.embedded.doctor import examine_quickly  # imported when signals are heard: it takes a while
     from runtime.embedded.plan import Planner
     from runtime.embedded.supervisor import Supervisor
     from runtime.embedded.supervisor import run as supervise
     from runtime.telemetry import logs
 
-    progress = console()
-    with _told_to_stop(progress) as told, (home.logs / "supervisor.log").open("a", encoding="utf-8") as log:
-        logs.configure(home.resolve(settings), "supervisor", log)
-        if problems := examine_quickly(settings, home):
-            raise Broken("\n".join(str(problem) for problem in problems))
-        plan = Planner(settings, home, progress).parts(servers_only=servers_only)
-        ready = banner(settings, home, servers_only=servers_only)
-        await supervise(Supervisor(home, plan, progress=progress), told, lambda: print(ready, flush=True))
-    progress("everything has stopped")
+    logs.configure(home.resolve(settings), "supervisor", log)
+    if problems := examine_quickly(settings, home):
+        raise Broken("\n".join(str(problem) for problem in problems))
+    plan = Planner(settings, home, progress).parts(servers_only=servers_only)
+    ready = banner(settings, home, servers_only=servers_only)
+    await supervise(Supervisor(home, plan, progress=progress), told, lambda: print(ready, flush=True))
 
 
 def console() -> Progress:

@@ -19,6 +19,14 @@ pathlib.Path({mark!r}).touch()
 while True:
     time.sleep(0.05)
 """
+STUBBORN = """
+import pathlib, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+mark = pathlib.Path({mark!r})
+mark.touch()
+while not mark.with_suffix(".enough").exists():
+    time.sleep(0.05)
+"""
 DEAF = """
 import pathlib, signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -35,13 +43,6 @@ sys.exit(3)
 SLOW = """
 import time
 print("thinking", flush=True)
-while True:
-    time.sleep(0.05)
-"""
-FAMILY = """
-import pathlib, subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-pathlib.Path({mark!r}).write_text(str(child.pid))
 while True:
     time.sleep(0.05)
 """
