@@ -13,8 +13,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from faust.types import TP
 
 from runtime.crashpoints import crashpoint
-from runtime.journal.chain import ORIGIN, unseal
-from runtime.journal.errors import Broken
+from runtime.journal.chain import ORIGIN, Sealed, unseal
 from runtime.journal.group import Group
 from runtime.journal.machine import Record
 from runtime.journal.watermark import Arrival, Mark, Verdict, check_bounds, judge, resume_at
@@ -66,14 +65,17 @@ class Store(Protocol):
         ...
 
 
-def arrival(feed: Feed[Any], record: Record, told: Told[Any], mark: Mark) -> Arrival:
-    """What there is to judge of a record; without a chain, its own offset is its number."""
-    if not feed.chained:
-        seq = mark.seq + 1 if record.offset > mark.position else mark.seq
-        same = mark.source_offset if seq == mark.seq else record.offset
-        return Arrival("", seq, same, mark.chain, mark.chain, record.offset)
-    sealed = unseal(record.value or b"")
-    return Arrival(told.market, told.seq, told.source_offset, sealed.prev_chain, sealed.chain, record.offset)
+def _judged(told: Told[Any], record: Record, sealed: Sealed, mark: Mark) -> Mark | None:
+    """The watermark after this record, or None for a repeat."""
+    came = Arrival(told.market, told.seq, told.source_offset, sealed.prev_chain, sealed.chain, record.offset)
+    if judge(mark, came) is Verdict.REPEAT:
+        return None
+    return Mark(came.seq, came.source_offset, came.chain, came.position)
+
+
+def _counted(record: Record, mark: Mark) -> Mark | None:
+    """The same without a chain: the record's own offset is its number."""
+    return Mark(record.offset + 1, record.offset, ORIGIN, record.offset) if record.offset > mark.position else None
 
 
 class Sink:
@@ -135,13 +137,18 @@ class Sink:
         marks = dict(self._marks)
         for record in run:
             self._at = ((record.key or b"").decode("utf-8", "replace"), record.offset)
+            sealed = unseal(record.value or b"") if self._feed.chained else None
             told = self._feed.decode(record)
-            name = told.market if self._feed.chained else ""
-            mark = marks.get(name, Mark())
-            came = arrival(self._feed, record, told, mark)
-            if judge(mark, came) is Verdict.NEW:
-                marks[name] = Mark(came.seq, came.source_offset, came.chain, came.position)
-                yield told, marks[name]
+            name = self._name(told)
+            before = marks.get(name, Mark())
+            mark = _judged(told, record, sealed, before) if sealed is not None else _counted(record, before)
+            if mark is not None:
+                marks[name] = mark
+                yield told, mark
+
+    def _name(self, told: Told[Any]) -> str:
+        """Whose watermark: the market's, or the partition's where there is no chain."""
+        return told.market if self._feed.chained else ""
 
     def _chunks(self, news: Iterator[tuple[Told[Any], Mark]]) -> Iterator[Run[Any]]:
         """Runs of bounded weight, so that no transaction grows with the backlog."""
@@ -150,7 +157,7 @@ class Sink:
         weight = 0
         for told, mark in news:
             records.append(told)
-            after[told.market if self._feed.chained else ""] = mark
+            after[self._name(told)] = mark
             weight += self._feed.weigh(told.value)
             if weight >= self._most_weight:
                 yield self._run(records, after)
@@ -161,13 +168,3 @@ class Sink:
     def _run(self, records: list[Told[Any]], after: dict[str, Mark]) -> Run[Any]:
         before = {name: self._marks.get(name, Mark()) for name in after}
         return Run(self._feed.topic.name, self._tp.partition, records, before, after)
-
-
-def must(value: T | None, what: str) -> T:
-    """A record that its own writer must have made readable."""
-    if value is None:
-        raise Broken(f"the record is not {what}")
-    return value
-
-
-__all__ = ["ORIGIN", "Feed", "Mark", "Run", "Sink", "Store", "Told", "must"]
