@@ -27,7 +27,7 @@ def audit(state):
             before = level
         assert keys == sorted(set(keys))
         assert len(keys) == len(side.levels)
-        assert all(side.ladder.below(key + 1) == key for key in keys)
+        assert [side.ladder.below(key) for key in keys[1:]] == keys[:-1]
         assert not keys or side.ladder.below(keys[0]) is None
     assert seen == state.book.orders
     assert seen == {order_id: order for own in state.book.by_user.values() for order_id, order in own.items()}
