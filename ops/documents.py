@@ -33,7 +33,7 @@ def stale(texts: dict[Path, str], root: Path = PROJECT_ROOT) -> list[Path]:
 
 def run(args: argparse.Namespace) -> int:
     texts = documents()
-    found = stale(texts)
+    found = stale(texts, PROJECT_ROOT)
     for path in found:
         if args.check:
             print(f"tidemark: {path} does not match the code: run `tidemark documents`.", file=sys.stderr)
