@@ -27,6 +27,7 @@ VERBS = (
     "shell",
     "urls",
     "bench",
+    "documents",
 )
 
 
