@@ -33,6 +33,9 @@ TOKEN = re.compile(
     r"|(?i:(?<=password=)[^\s&,;\"\\]+|(?<=secret=)[^\s&,;\"\\]+|(?<=token=)[^\s&,;\"\\]+)"
 )
 
+SIGNS = ("eyj", "://", "bearer ", "password=", "secret=", "token=")
+"""Without one of these nothing can match, and looking for them costs a fraction of the search."""
+
 
 @contextlib.contextmanager
 def about(*, request_id: str | None = None, command_id: int | None = None, market: str | None = None) -> Iterator[None]:
@@ -67,13 +70,15 @@ class Redacting(logging.Formatter):
     def __init__(self, process: str, secrets: tuple[str, ...]) -> None:
         super().__init__()
         self._process = process
-        escaped = [json.dumps(secret)[1:-1] for secret in secrets]
-        known = sorted({secret for secret in (*secrets, *escaped) if len(secret) >= 6}, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+        written = {form for secret in secrets for form in (secret, json.dumps(secret)[1:-1]) if len(secret) >= 6}
+        self._secrets = sorted(written, key=len, reverse=True)
 
     def format(self, record: logging.LogRecord) -> str:
-        line = TOKEN.sub("***", self.line(record))
-        return self._known.sub("***", line) if self._known else line
+        line = self.line(record)
+        for secret in self._secrets:
+            line = line.replace(secret, "***")
+        lowered = line.lower()
+        return TOKEN.sub("***", line) if any(sign in lowered for sign in SIGNS) else line
 
     def line(self, record: logging.LogRecord) -> str:
         raise NotImplementedError
