@@ -38,14 +38,14 @@ class Table:
 
     def select(self) -> str:
         """Its rows in the order of the key, as text of JSON."""
-        rows = f"select {', '.join(self.columns)} from {self.name} order by {', '.join(self.key)}"  # noqa: S608  # our own names
-        return f"select row_to_json(r)::text from ({rows}) r"  # noqa: S608  # our own names
+        rows = f"select {', '.join(self.columns)} from {self.name} order by {', '.join(self.key)}"  # noqa: S608  -- names from the catalog
+        return f"select row_to_json(r)::text from ({rows}) r"  # noqa: S608  -- names from the catalog
 
     def insert(self) -> str:
         """Takes an array of such rows."""
         columns = ", ".join(self.columns)
         return (
-            f"insert into {self.name} ({columns}) overriding system value "  # noqa: S608  # our own names
+            f"insert into {self.name} ({columns}) overriding system value "  # noqa: S608  -- names from the catalog
             f"select {columns} from json_populate_recordset(null::{self.name}, $1::text::json)"
         )
 

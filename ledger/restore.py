@@ -39,7 +39,7 @@ async def _require_empty(connection: Connection, tables: list[Table]) -> None:
     for table in reversed(tables):
         if table.name in MADE_BY_MIGRATIONS:
             await connection.execute(f"delete from {table.name}")  # noqa: S608  -- a name from the catalog
-        elif await connection.fetchval(f"select exists (select from {table.name})"):  # noqa: S608
+        elif await connection.fetchval(f"select exists (select from {table.name})"):  # noqa: S608  -- names from the catalog
             raise Broken(
                 f"These books have data ({table.name}), and a dump is restored only into empty ones, such as "
                 f"`tidemark up --servers-only` has in a new TIDEMARK_HOME."

@@ -21,11 +21,11 @@ from unnest($1::bigint[], $2::text[]) as asked (user_id, market)
 cross join lateral (
     select count(*) as number
     from (select from orders o where o.user_id = asked.user_id and o.market = asked.market and not o.is_done
-          limit $3::bigint) as some) as counted
+          limit $3::bigint) as open) as counted
 
 -- name: place
 -- All that a batch writes: orders, commands, keys and the holds on the wallets.
-with placing as materialized (
+with asked as materialized (
     select l.*, nextval('orders_id_seq') as order_id, nextval('commands_id_seq') as command_id,
            next_command_number(m.id) as number
     from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::text[],
@@ -40,19 +40,20 @@ with placing as materialized (
     overriding system value
     select order_id, user_id, placed_by, market, kind, side, time_in_force, post_only, self_trade, lots,
            quote_atoms, price_ticks, hold_asset, hold_atoms, hold_atoms, command_id, key, digest
-    from placing
+    from asked
 ), commanded as (
     insert into commands (id, market, number, kind, user_id, order_id)
     overriding system value
     select command_id, market, number, case kind when 'purchase' then 'buy_from_house' else 'place_order' end,
            user_id, order_id
-    from placing
+    from asked
 ), keyed as (
     insert into idempotency_keys (user_id, key, digest, subject, subject_id)
-    select coalesce(placed_by, user_id), key, digest, 'order', order_id from placing
+    select coalesce(placed_by, user_id), key, digest, 'order', order_id from asked
+    order by 1, 2  -- two batches that wait for each other's keys would be a deadlock
 ), held as (
     update wallets w set available = w.available - h.atoms, held = w.held + h.atoms
-    from (select user_id, hold_asset as asset, sum(hold_atoms)::bigint as atoms from placing group by 1, 2) as h
+    from (select user_id, hold_asset as asset, sum(hold_atoms)::bigint as atoms from asked group by 1, 2) as h
     where w.user_id = h.user_id and w.asset = h.asset
 )
-select line, order_id, command_id from placing order by line
+select line, order_id, command_id from asked order by line

@@ -70,13 +70,13 @@ select 'key ' || k.key || ' of user ' || k.user_id as place, k.subject || ' ' ||
        coalesce('order ' || o.id, 'transfer ' || t.id, 'none') as found
 from idempotency_keys k
 left join orders o on k.subject = 'order' and o.id = k.subject_id
-    and o.client_order_id = k.key and o.body_digest = k.digest and k.user_id = o.user_id
+    and o.client_order_id = k.key and o.body_digest = k.digest and k.user_id = coalesce(o.placed_by, o.user_id)
 left join transfers t on k.subject = 'transfer' and t.id = k.subject_id
     and t.idempotency_key = k.key and t.requested_by = k.user_id
 where k.subject <> 'user' and o.id is null and t.id is null
 union all
 select 'order ' || o.id, 'its key', 'none' from orders o
-where not exists (select from idempotency_keys k where k.user_id = o.user_id
+where not exists (select from idempotency_keys k where k.user_id = coalesce(o.placed_by, o.user_id)
     and k.key = o.client_order_id and k.subject = 'order' and k.subject_id = o.id)
 union all
 select 'transfer ' || t.id, 'its key', 'none' from transfers t
