@@ -1,0 +1,97 @@
+"""The wallet agent: follows `executions` into the books, and tells who waits what became of his command."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+
+import redis.asyncio
+
+from agents.wallet.store import BooksStore
+from ledger.settle_rules import Decided
+from runtime import postgres
+from runtime import redis as redis_edge
+from runtime.journal.machine import Record
+from runtime.journal.process import membership
+from runtime.journal.sink import Feed, Told
+from runtime.journal.worker import SinkWorker
+from runtime.settings import Settings
+from schemas.executions import ChainedExecution, decode_execution
+from schemas.results import Result, encode_results, results_channel
+from schemas.topics import EXECUTIONS
+
+MEND = "If PostgreSQL was restored from a backup, run `tidemark recover books`."
+CONNECTIONS = 4
+WAITING_MESSAGES = 256
+log = logging.getLogger(__name__)
+
+
+def told(record: Record) -> Told[ChainedExecution]:
+    execution = decode_execution(record.value or b"")
+    return Told(execution.market, execution.seq, execution.offset, execution)
+
+
+FEED: Feed[ChainedExecution] = Feed(EXECUTIONS, told, weigh=lambda execution: 1 + len(execution.events))
+
+
+class Announcer:
+    """Publishes results beside the settling, never in its way: when Redis is slow, announcements are dropped."""
+
+    def __init__(self, settings: Settings, connection: redis.asyncio.Redis) -> None:
+        self._settings = settings
+        self._redis = connection
+        self._waiting: asyncio.Queue[tuple[str, list[Result]]] = asyncio.Queue(WAITING_MESSAGES)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._publish(), name="announcer")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._redis.aclose()
+
+    def announce(self, decided: Sequence[Decided]) -> None:
+        """Called after the commit; returns at once."""
+        by_reply: dict[str, list[Result]] = defaultdict(list)
+        for one in decided:
+            if one.reply:
+                by_reply[one.reply].append(one.result)
+        for message in by_reply.items():
+            try:
+                self._waiting.put_nowait(message)
+            except asyncio.QueueFull:
+                log.warning("%d results are not announced: Redis is too slow", len(message[1]))
+
+    async def _publish(self) -> None:
+        while True:
+            reply, results = await self._waiting.get()
+            try:
+                await self._redis.publish(self._settings.redis_key(results_channel(reply)), encode_results(results))
+            except redis_edge.UNWELL as error:
+                log.warning("%d results are not announced: %r", len(results), error)
+
+
+class WalletWorker:
+    """One wallet worker: its connections, its sink, its announcer."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._pool: postgres.Pool
+        self._announcer = Announcer(settings, redis_edge.client(settings, name="wallet"))
+        store = BooksStore(lambda: self._pool, self._announcer.announce)
+        self._sink = SinkWorker(settings, "wallet", [FEED], store, membership=membership(settings), mend=MEND)
+
+    def unready(self) -> str | None:
+        return self._sink.unready()
+
+    async def start(self) -> None:
+        self._pool = await postgres.pool(self._settings, max_size=CONNECTIONS, application="wallet")
+        self._announcer.start()
+        await self._sink.start()
+
+    async def stop(self) -> None:
+        await self._sink.stop()
+        await self._announcer.stop()
+        await self._pool.close()
