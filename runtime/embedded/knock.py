@@ -36,8 +36,8 @@ async def knock_valkey(settings: Settings) -> None:
     answer = await _exchange(f"{settings.redis_host}:{settings.redis_port}", login + b"*1\r\n$4\r\nPING\r\n", 512)
     if not answer.startswith((b"+", b"-")):
         raise NotReady("it does not speak the protocol of Redis")
-    if b"+PONG" not in answer and not (answer == b"+OK\r\n"):
-        raise NotReady(f"it answered {answer.decode(errors='replace').splitlines()[-1].removeprefix('-')}")
+    if errors := [line for line in answer.decode(errors="replace").splitlines() if line.startswith("-")]:
+        raise NotReady(f"it answered {errors[0].removeprefix('-')}")
 
 
 async def knock_kafka(settings: Settings) -> None:

@@ -4,6 +4,7 @@ Each finds the embedded servers by itself through TIDEMARK_HOME, so no secret tr
 """
 
 import dataclasses
+import json
 import os
 import signal
 import sys
@@ -92,4 +93,13 @@ class OwnProcess:
     async def probe(self) -> None:
         status, body = await ask.get(self.address, "/ready")
         if status != 200:
-            raise NotReady(" ".join(body.split())[:300] or f"{self.address} answered {status}")
+            raise NotReady(reason_in(body) or f"{self.address} answered {status}")
+
+
+def reason_in(body: str) -> str:
+    """What the parts that are not ready say, of an answer of /ready."""
+    try:
+        parts = json.loads(body)["parts"].items()
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return " ".join(body.split())[:300]
+    return "; ".join(f"{name}: {reason}" for name, reason in parts if reason is not None)
