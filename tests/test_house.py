@@ -42,6 +42,8 @@ OUTERMOST_LOOPS = {
     "runtime/journal/worker.py",
 }
 """Files that may catch Exception, because nothing of ours is above them: they answer, show it, or halt the process."""
+BATCHES = {"api/batching.py", "ledger/hold_batch.py"}
+"""Files that catch whatever stopped a batch in order to hand it to every caller who waits for the batch."""
 
 
 def name(file: Path) -> str:
@@ -133,7 +135,7 @@ def test_no_column_or_statement_of_the_books_is_a_float():
 
 
 def test_only_an_outermost_loop_keeps_what_it_did_not_expect():
-    files = [file for file in SOURCES if name(file) not in OUTERMOST_LOOPS]
+    files = [file for file in SOURCES if name(file) not in OUTERMOST_LOOPS | BATCHES]
     handlers = [(place, node) for place, node in nodes(files) if isinstance(node, ast.ExceptHandler)]
     assert [place for place, handler in handlers if catches_everything(handler) and not raises_again(handler)] == []
 
