@@ -16,12 +16,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 from runtime.embedded.program import Broken
 from runtime.settings import PLACEHOLDERS, Settings
 
+Value = TypeVar("Value")
 LOOPBACK = "127.0.0.1"
 # Below the range from which kernels take the local ports of outgoing connections: a port chosen there could be gone
 # at the next start.
@@ -53,7 +55,8 @@ class Home:
         if name not in ports:
             with self._exclusive("ports.lock"):
                 ports = self._ports()
-                ports.setdefault(name, free_port(taken=set(ports.values())))
+                if name not in ports:
+                    ports[name] = free_port(taken=set(ports.values()))
                 write_whole(self.path / "ports.json", json.dumps(ports, indent=1, sort_keys=True) + "\n")
         return ports[name]
 
@@ -131,26 +134,29 @@ class Home:
         return dataclasses.replace(settings, **changes)  # type: ignore[arg-type]  # names and types as in Settings
 
     def _ports(self) -> dict[str, int]:
-        text = self._read("ports.json")
-        return {} if text is None else {str(name): int(port) for name, port in json.loads(text).items()}
+        return self._read("ports.json", int)
 
     def _secrets(self) -> dict[str, str]:
-        text = self._read("secrets.json")
-        if text is None:
+        found = self._read("secrets.json", str)
+        if not found:
             with self._exclusive("secrets.lock"):
-                text = self._read("secrets.json")
-                if text is None:
-                    text = json.dumps({name: secrets.token_urlsafe(32) for name in SECRET_NAMES}, indent=1) + "\n"
-                    write_whole(self.path / "secrets.json", text, mode=0o600)
-        return {str(name): str(value) for name, value in json.loads(text).items()}
+                found = self._read("secrets.json", str)
+                if not found:
+                    found = {name: secrets.token_urlsafe(32) for name in SECRET_NAMES}
+                    write_whole(self.path / "secrets.json", json.dumps(found, indent=1) + "\n", mode=0o600)
+        return found
 
-    def _read(self, name: str) -> str | None:
+    def _read(self, name: str, value: Callable[[Any], Value]) -> dict[str, Value]:
+        """What one of our files holds; nothing when it is not there yet."""
+        file = self.path / name
         try:
-            return (self.path / name).read_text(encoding="ascii")
+            return {key: value(held) for key, held in json.loads(file.read_text(encoding="ascii")).items()}
         except FileNotFoundError:
-            return None
+            return {}
         except OSError as error:
-            raise Broken(f"{self.path / name} cannot be read ({error.strerror}): make it yours.") from error
+            raise Broken(f"{file} cannot be read ({error.strerror}): make it yours.") from error
+        except (ValueError, TypeError, AttributeError) as error:
+            raise Broken(f"{file} is damaged: remove it, and a new one is made.") from error
 
     @contextlib.contextmanager
     def _exclusive(self, name: str) -> Iterator[None]:

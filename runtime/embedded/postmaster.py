@@ -21,7 +21,7 @@ async def end_leftover(folder: Path) -> None:
     """Afterwards no PostgreSQL runs on the folder and no lock file of a dead one is in the way."""
     file = folder / "postmaster.pid"
     try:
-        pid = int(file.read_text(encoding="ascii").split("\n", 1)[0])
+        pid = int(file.read_bytes().split(b"\n", 1)[0])
     except (FileNotFoundError, ValueError):
         return
     if works_in(pid, folder):

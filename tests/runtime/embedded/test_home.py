@@ -161,3 +161,10 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(Broken, match=r"No space left on device"):
         write_whole(tmp_path / "ports.json", "{")
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("ports.json", '{"kafka": 1}')]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"kafka": "many"}', "\u00e9"])
+def test_a_damaged_file_is_one_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "ports.json").write_text(text)
+    with pytest.raises(Broken, match=r"ports\.json is damaged: remove it"):
+        Home(tmp_path).port("kafka")
