@@ -125,8 +125,11 @@ def wait_until_ready(run: Path, home: Home) -> None:
             break
         time.sleep(0.02)
     output = (run / "output").read_text(errors="replace") if (run / "output").exists() else ""
-    print(f"\n{output[-4000:]}", file=sys.__stderr__)
-    pytest.exit("The servers for the tests did not start; the lines above are their last.", returncode=3)
+    reason = f"The servers for the tests did not start:\n{output[-4000:]}"
+    if "PYTEST_XDIST_WORKER" in os.environ:  # a worker that exits takes the reason with it
+        pytest.fail(reason, pytrace=False)
+    print(f"\n{reason}", file=sys.__stderr__)
+    pytest.exit("the lines above are their last.", returncode=3)
 
 
 @pytest.fixture
