@@ -3,13 +3,13 @@
 from api import idempotency, numbers, paging, wallet
 from api.call import Call
 from api.catalogue import Listing
-from api.paging import Page, PageQuery
 from api.routing import Policy, Routes
 from ledger import customers, reads
 from ledger.accounts import HOME_CURRENCY
 from ledger.transfer_rules import Refused
 from schemas import money, times
 from schemas.bodies.customers import Customer, NewCustomer
+from schemas.bodies.pages import Page, PageQuery
 from schemas.errors import AMOUNT_TOO_LARGE, IDEMPOTENCY_CONFLICT, NOT_FOUND, not_found
 
 routes = Routes("customers")
@@ -50,7 +50,7 @@ async def add(call: Call, body: NewCustomer) -> Customer:
 async def many(call: Call, query: PageQuery) -> dict[str, object]:
     """All customers, newest first."""
     async with call.services.database.connection() as connection:
-        rows = await reads.customers(connection, query.before, query.limit + 1)
+        rows = await reads.customers(connection, paging.before(query), query.limit + 1)
     listing = await call.services.catalogue.recent()
     return paging.page(query, rows, lambda row: row.id, lambda row: _shown(row, listing))
 

@@ -1,43 +1,27 @@
-"""Lists in pages: newest first, and an opaque cursor that says where the next page begins."""
+"""Cuts lists into pages: one row more than asked for tells whether there is a next page."""
 
 import base64
 import binascii
 import struct
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Generic, TypeVar
-
-from pydantic import Field
+from typing import Any, TypeVar
 
 from ledger.reads import NEWEST
-from schemas.bodies.fields import Answer, Query
+from schemas.bodies.pages import PageQuery
 from schemas.errors import INVALID_FIELD, Refusal
 
-DEFAULT_LIMIT = 50
-MAX_LIMIT = 500
 FORM = struct.Struct(">2sq")
 KIND = b"t1"
-
-A = TypeVar("A", bound=Answer)
 R = TypeVar("R")
 
 
-class PageQuery(Query):
-    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
-    cursor: Annotated[str | None, Field(max_length=64)] = None
-
-    @property
-    def before(self) -> int:
-        """The id before which this page begins."""
-        return NEWEST if self.cursor is None else _read(self.cursor)
+def before(query: PageQuery) -> int:
+    """The id before which this page begins."""
+    return NEWEST if query.cursor is None else _read(query.cursor)
 
 
-class Page(Answer, Generic[A]):
-    results: list[A]
-    next: str | None
-
-
-def page(query: PageQuery, rows: Sequence[R], identify: Callable[[R], int], show: Callable[[R], A]) -> dict[str, Any]:
-    """The page of rows, of which one more than the limit was asked for: if it came, there is a next page."""
+def page(query: PageQuery, rows: Sequence[R], identify: Callable[[R], int], show: Callable[[R], Any]) -> dict[str, Any]:
+    """The rows that were asked for, and the cursor of the next page if one more came."""
     shown = rows[: query.limit]
     following = _write(identify(shown[-1])) if len(rows) > query.limit else None
     return {"results": [show(row) for row in shown], "next": following}

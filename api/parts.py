@@ -1,21 +1,31 @@
-"""Opens and closes what calls need: the pool, Redis, the password threads, and the questions that `/ready` asks."""
+"""Opens and closes what calls need, and puts together the questions that `/ready` asks. No server needs to be there."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+
+import redis.asyncio
 
 from api.attempts import Attempts
 from api.catalogue import Catalogue
 from api.database import Database, Pool
+from api.holding import Holding
+from api.journal import Journal
+from api.order_reader import OrderReader
+from api.outcomes import Outcomes
 from api.preparation import Preparation
+from api.prices import Prices
 from api.readiness import Readiness
+from api.relay import Relay
 from api.services import Services
 from api.tokens import AccessTokens
 from api.users import User, Users
-from ledger import migrate, reads, sessions
-from runtime import kafka, postgres, redis
+from ledger import migrate, orders, reads, sessions
+from runtime import kafka, postgres
+from runtime import redis as redis_edge
 from runtime.passwords import Passwords
 from runtime.settings import Settings
+from runtime.telemetry.site import watch_lag
 
 POOL_SIZE = 16
 CLOSE_S = 3.0
@@ -23,36 +33,54 @@ CLOSE_S = 3.0
 
 @contextlib.asynccontextmanager
 async def services(settings: Settings) -> AsyncIterator[Services]:
-    """Everything, opened in order and closed in the opposite order. No server needs to be there yet."""
+    """Everything, opened in order and closed in the opposite order."""
     async with contextlib.AsyncExitStack() as stack:
         pool = await postgres.pool(settings, min_size=0, max_size=POOL_SIZE, application="api")
         stack.push_async_callback(_close, pool)
-        views = redis.client(settings, name="api")
+        views = redis_edge.client(settings, name="api")
         stack.push_async_callback(views.aclose)
         passwords = Passwords()
         stack.callback(passwords.close)
         database = Database(pool)
+        source = Source(database, views, settings)
         preparation = Preparation(settings, database, migrate.read_migrations())
-        await stack.enter_async_context(preparation.running())
-        readiness = Readiness(
-            {
-                "postgres": lambda: postgres.ready(pool),
-                "migrations": preparation.migrations,
-                "kafka": lambda: kafka.ready(settings),
-                "topics": preparation.topics,
-                "redis": lambda: redis.ready(views),
-            }
-        )
+        journal = Journal(settings)
+        outcomes = Outcomes(settings, source.decided)
+        holding = Holding(pool, settings.max_open_orders)
+        for part in (preparation, journal, outcomes, Relay(database, journal, outcomes.reply)):
+            await stack.enter_async_context(part.running())
+        stack.push_async_callback(holding.close)
+        stack.callback(asyncio.create_task(watch_lag(), name="lag").cancel)
         yield Services(
             settings=settings,
             database=database,
-            readiness=readiness,
+            readiness=_readiness(settings, pool, views, preparation, journal),
             tokens=AccessTokens(settings.jwt_secret_key),
-            users=Users(lambda user_id: _user(database, user_id)),
+            users=Users(source.user),
             passwords=passwords,
             attempts=Attempts(),
-            catalogue=Catalogue(lambda: _listing(database)),
+            catalogue=Catalogue(source.listing),
+            prices=Prices(source.book, source.last_price),
+            holding=holding,
+            journal=journal,
+            outcomes=outcomes,
+            orders=OrderReader(database),
         )
+
+
+def _readiness(
+    settings: Settings, pool: Pool, views: redis.asyncio.Redis, preparation: Preparation, journal: Journal
+) -> Readiness:
+    return Readiness(
+        {
+            "postgres": lambda: postgres.ready(pool),
+            "migrations": preparation.migrations,
+            "kafka": lambda: kafka.ready(settings),
+            "topics": preparation.topics,
+            "journal": journal.ready,
+            "redis": lambda: redis_edge.ready(views),
+        }
+    )
 
 
 async def _close(pool: Pool) -> None:
@@ -64,12 +92,35 @@ async def _close(pool: Pool) -> None:
         pool.terminate()
 
 
-async def _user(database: Database, user_id: int) -> User | None:
-    async with database.connection() as connection:
-        profile = await sessions.profile(connection, user_id)
-    return None if profile is None else User(profile.id, profile.is_admin)
+class Source:
+    """The questions that caches and waiters ask of the books and the views."""
 
+    def __init__(self, database: Database, views: redis.asyncio.Redis, settings: Settings) -> None:
+        self._database = database
+        self._views = views
+        self._settings = settings
 
-async def _listing(database: Database) -> tuple[list[reads.Currency], list[reads.Market]]:
-    async with database.connection() as connection:
-        return await reads.currencies(connection), await reads.markets(connection)
+    async def user(self, user_id: int) -> User | None:
+        async with self._database.connection() as connection:
+            profile = await sessions.profile(connection, user_id)
+        return None if profile is None else User(profile.id, profile.is_admin)
+
+    async def listing(self) -> tuple[list[reads.Currency], list[reads.Market]]:
+        async with self._database.connection() as connection:
+            return await reads.currencies(connection), await reads.markets(connection)
+
+    async def decided(self, command_ids: Sequence[int]) -> list[int]:
+        async with self._database.connection() as connection:
+            return await orders.decided(connection, command_ids)
+
+    async def last_price(self, symbol: str) -> int | None:
+        async with self._database.connection() as connection:
+            return await orders.last_price_ticks(connection, symbol)
+
+    async def book(self, symbol: str) -> bytes | None:
+        """The view of the book; None when it, or Redis, is away."""
+        try:
+            view = await self._views.get(self._settings.redis_key(f"book:{symbol}"))
+        except redis_edge.UNWELL:
+            return None
+        return view.encode() if isinstance(view, str) else view

@@ -41,7 +41,7 @@ class Route:
     policy: Policy
     handler: Handler
     tag: str
-    body: type[BaseModel] | None = None
+    body: Any = None
     query: type[BaseModel] | None = None
     answer: Any = None
     status: int = 200

@@ -7,6 +7,11 @@ from collections.abc import Callable
 from api.attempts import Attempts
 from api.catalogue import Catalogue
 from api.database import Database
+from api.holding import Holding
+from api.journal import Journal
+from api.order_reader import OrderReader
+from api.outcomes import Outcomes
+from api.prices import Prices
 from api.readiness import Readiness
 from api.tokens import AccessTokens
 from api.users import Users
@@ -24,4 +29,9 @@ class Services:
     passwords: Passwords
     attempts: Attempts
     catalogue: Catalogue
+    prices: Prices
+    holding: Holding
+    journal: Journal
+    outcomes: Outcomes
+    orders: OrderReader
     clock: Callable[[], float] = time.time

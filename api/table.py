@@ -7,6 +7,8 @@ from api import (
     customers,
     health,
     markets,
+    order_changes,
+    orders,
     pages,
     stats,
     transactions,
@@ -24,6 +26,8 @@ ROUTES: tuple[Route, ...] = (
     *transactions.routes,
     *currencies.routes,
     *markets.routes,
+    *orders.routes,
+    *order_changes.routes,
     *commands.routes,
     *customers.routes,
 )

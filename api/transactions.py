@@ -3,10 +3,10 @@
 from api import paging
 from api.call import Call
 from api.catalogue import Listing
-from api.paging import Page, PageQuery
 from api.routing import Policy, Routes
 from ledger import reads
 from schemas import times
+from schemas.bodies.pages import Page, PageQuery
 from schemas.bodies.wallet import Transaction
 from schemas.errors import NOT_FOUND, not_found
 
@@ -17,7 +17,7 @@ routes = Routes("transactions")
 async def many(call: Call, query: PageQuery) -> dict[str, object]:
     """The caller's movements, newest first."""
     async with call.services.database.connection() as connection:
-        rows = await reads.transactions(connection, call.user.id, query.before, query.limit + 1)
+        rows = await reads.transactions(connection, call.user.id, paging.before(query), query.limit + 1)
     listing = await call.services.catalogue.recent()
     return paging.page(query, rows, lambda row: row.id, lambda row: _shown(row, listing))
 

@@ -58,8 +58,12 @@ def refusal(error: ValidationError) -> Refusal:
     """The first thing that is wrong; an unknown field goes before a missing one: it is often the same, misspelt."""
     details = error.errors(include_url=False, include_input=False)
     first = min(details, key=lambda detail: detail["type"] != "extra_forbidden")
-    field = _shown(".".join(str(part) for part in first["loc"]))
+    place = [*first["loc"], *([first["ctx"]["field"]] if first["type"] == "about" else [])]
+    field = _shown(".".join(str(part) for part in place))
     match first["type"]:
+        case "about":
+            code = MISSING_FIELD if first["ctx"]["is_missing"] else INVALID_FIELD
+            return Refusal(code, f"{field} {first['msg']}", field)
         case "extra_forbidden":
             return Refusal(UNKNOWN_FIELD, f"{field} is not a field of this call.", field)
         case "missing":

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from ledger.connection import Connection
+from ledger.hold_rules import NewOrder, Placed
 from ledger.queries import query
 from schemas.commands import Numbered
 
@@ -56,6 +57,27 @@ async def journal_records(connection: Connection, command_ids: Sequence[int]) ->
     """The records of these commands, per market in the order of their numbers."""
     rows = await connection.fetch(query("commands.get"), command_ids)
     return [JournalRecord(row["partition"], command_of(dict(row))) for row in rows]
+
+
+def placing(order: NewOrder, placed: Placed, partition: int) -> JournalRecord:
+    """The record of an order placed just now, without asking the books for what we have just told them."""
+    fields = {name: getattr(order, name) for name in ORDER_FIELDS if name not in ("client_order_id", "body_digest")}
+    row = {
+        **fields,
+        "market": order.market,
+        "number": placed.number,
+        "user_id": order.user_id,
+        "order_id": placed.order_id,
+        "id": placed.command_id,
+        "kind": "buy_from_house" if order.kind == "purchase" else "place_order",
+        "order_kind": order.kind,
+        "hold_asset": order.hold_asset,
+        "hold_atoms": order.hold_atoms,
+        "client_order_id": order.key,
+        "body_digest": order.digest,
+        "arguments": "{}",
+    }
+    return JournalRecord(partition, command_of(row))
 
 
 def command_of(row: Mapping[str, Any]) -> Numbered:

@@ -57,11 +57,15 @@ class Refused(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Placed:
-    """The order and the command that a request is answered with; `repeated` when they were there before."""
+    """The order and the command that a request is answered with; `repeated` when they were there before.
+
+    `number` is the command's in its market, for whoever placed it now and sends it to the journal.
+    """
 
     order_id: int
     command_id: int
     repeated: bool = False
+    number: int = dataclasses.field(default=0, compare=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -90,18 +94,23 @@ def decide(orders: Iterable[NewOrder], books: Books, max_open_orders: int) -> li
     seen: dict[tuple[int, str], int] = {}
     decisions: list[Decision] = []
     for index, order in enumerate(orders):
-        decision = _decide(order, books, available, open_orders, max_open_orders)
         name = (order.owner, order.key)
-        if isinstance(decision, NewOrder) and name in seen:
-            first = decisions[seen[name]]
-            same = isinstance(first, NewOrder) and first.digest == order.digest
-            decision = SameAs(seen[name]) if same else Refused.IDEMPOTENCY_CONFLICT
+        if name in seen:
+            decision = _same(order, decisions[seen[name]], seen[name])
+        else:
+            decision = _decide(order, books, available, open_orders, max_open_orders)
         if isinstance(decision, NewOrder):
             seen[name] = index
             available[order.user_id, order.hold_asset] -= order.hold_atoms
             open_orders[order.user_id, order.market] += 1
         decisions.append(decision)
     return decisions
+
+
+def _same(order: NewOrder, first: Decision, index: int) -> Decision:
+    """The key was used earlier in this batch."""
+    same = isinstance(first, NewOrder) and first.digest == order.digest
+    return SameAs(index) if same else Refused.IDEMPOTENCY_CONFLICT
 
 
 def _decide(

@@ -53,7 +53,7 @@ async def _persist(connection: Connection, decisions: Sequence[Decision]) -> lis
     rows = await connection.fetch(query("holds.place"), *columns)
     if len(rows) != len(new):
         raise LookupError("an order names a market that is not in the books")
-    return [Placed(row["order_id"], row["command_id"]) for row in rows]
+    return [Placed(row["order_id"], row["command_id"], number=row["number"]) for row in rows]
 
 
 def _answers(decisions: Sequence[Decision], placed: Sequence[Placed]) -> list[Placed | Refused]:

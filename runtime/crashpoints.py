@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import NoReturn
 
 POINTS: dict[str, str] = {
+    "api.after_hold": "an order and its command are in the books, nothing is in the journal",
+    "api.after_produce": "Kafka has the command, the client has no answer",
+    "relay.after_claim": "commands are claimed for sending again, none is sent",
     "journal.at_assignment": "a partition came to this worker, its state is restored, nothing is re-executed yet",
     "journal.after_consume": "a run of records has arrived, none is applied",
     "journal.before_produce": "the run is applied, no output is sent",

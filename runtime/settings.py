@@ -47,6 +47,9 @@ class Settings:
     kafka_partitions: int = 8
     kafka_replication: int = 1
     journal_flush: bool = True
+    order_wait_ms: int = 2000
+    max_open_orders: int = 10_000
+    collar_bps: int = 500
     namespace: str = ""
     site_port: int = 0
 
@@ -167,6 +170,9 @@ def load(environ: Mapping[str, str] | None = None, config_file: Path | None = No
         kafka_partitions=_integer("KAFKA_PARTITIONS", get("KAFKA_PARTITIONS", "8"), 1, 1024),
         kafka_replication=_integer("KAFKA_REPLICATION", get("KAFKA_REPLICATION", "1"), 1, 7),
         journal_flush=_boolean("JOURNAL_FLUSH", get("JOURNAL_FLUSH", "true")),
+        order_wait_ms=_integer("ORDER_WAIT_MS", get("ORDER_WAIT_MS", "2000"), 0, 60_000),
+        max_open_orders=_integer("MAX_OPEN_ORDERS", get("MAX_OPEN_ORDERS", "10000"), 1, 1_000_000),
+        collar_bps=_integer("COLLAR_BPS", get("COLLAR_BPS", "500"), 0, 9999),
         namespace=_namespace(get("TIDEMARK_NAMESPACE", "")),
         site_port=_integer("TIDEMARK_SITE_PORT", get("TIDEMARK_SITE_PORT", "0"), 0, 65535),
     )

@@ -65,6 +65,7 @@ OUTSIDE_BAND = _code("outside_band", 422, "The limit price is farther from the m
 NO_PRICE = _code("no_price", 422, "The market has no price from which a market order could be protected.")
 MARKET_NOT_OPEN = _code("market_not_open", 422, "The market's status does not allow this order now.")
 TOO_MANY_OPEN_ORDERS = _code("too_many_open_orders", 422, "The user has as many open orders here as are allowed.")
+NOT_SMALLER = _code("not_smaller", 422, "The new amount is not between what is filled and the order's amount.")
 INVALID_MARKET = _code("invalid_market", 422, "One tick times one lot is not a whole number of quote atoms.")
 
 TOO_MANY_ATTEMPTS = _code("too_many_attempts", 429, "Too many logins failed for this user or from this address.")
@@ -123,7 +124,7 @@ def page() -> str:
 _HEAD = (
     "# Errors",
     "",
-    "Written from `schemas/errors.py` by `python -m api.documents`; a test compares. Every error is answered as",
+    "Written from `schemas/errors.py` by `tidemark documents`; a test compares. Every error is answered as",
     "",
     "```json",
     '{"error": {"code": "insufficient_funds", "message": "one sentence", "field": "amount", "request_id": "…"}}',

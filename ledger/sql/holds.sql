@@ -56,4 +56,4 @@ with asked as materialized (
     from (select user_id, hold_asset as asset, sum(hold_atoms)::bigint as atoms from asked group by 1, 2) as h
     where w.user_id = h.user_id and w.asset = h.asset
 )
-select line, order_id, command_id from asked order by line
+select line, order_id, command_id, number from asked order by line

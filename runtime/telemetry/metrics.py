@@ -64,6 +64,10 @@ PART_READY = _gauge("tidemark_part_ready", "1 when the part was ready at the las
 TOPIC_DIFFERENCES = _gauge("tidemark_topic_differences", "Differences between the table of topics and the broker.")
 HTTP_REQUESTS = _counter("tidemark_http_requests_total", "Requests answered by the API.", "method", "route", "status")
 HTTP_SECONDS = _histogram("tidemark_http_request_seconds", "How long the API took to answer.", "route")
+COMMANDS_SENT = _counter("tidemark_commands_sent_total", "Records that Kafka acknowledged to this API, with repeats.")
+COMMANDS_RELAYED = _counter("tidemark_commands_relayed_total", "Commands sent again because nobody had decided them.")
+OUTCOMES_POLLED = _counter("tidemark_outcomes_polled_total", "Outcomes found in the books before Redis told of them.")
+HOLD_BATCH = _histogram("tidemark_hold_batch_orders", "Orders placed in the books by one transaction.", buckets=RUN)
 
 
 TABLE: tuple[Metric, ...] = tuple(_table)

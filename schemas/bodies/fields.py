@@ -38,6 +38,11 @@ def rule(message: str, **context: Any) -> PydanticCustomError:
     return PydanticCustomError("rule", message, context or None)
 
 
+def about(field: str, message: str, *, missing: bool = False) -> PydanticCustomError:
+    """The same from a model that looks at several of its fields: it says which one is to blame."""
+    return PydanticCustomError("about", message, {"field": field, "is_missing": missing})
+
+
 def _number(lowest: int | None) -> PlainValidator:
     """A decimal number that is at least 0, more than 0, or anything."""
 

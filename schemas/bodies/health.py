@@ -9,7 +9,7 @@ class Live(Answer):
 
 class Ready(Answer):
     ready: bool
-    parts: dict[str, str]
+    parts: dict[str, str | None]
 
 
 class Time(Answer):

@@ -1,0 +1,136 @@
+"""Waiting for the wallet agent's word: it comes over Redis, and one poll of the books finds what got lost.
+
+The word only says that a command is decided; what became of it is always read from the books.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+import msgspec
+
+from api.database import LOST
+from runtime import redis
+from runtime.settings import Settings
+from runtime.telemetry import metrics
+from schemas.errors import Refusal
+from schemas.results import decode_results, results_channel
+
+log = logging.getLogger("api")
+POLL_S = 0.1
+AGAIN_S = 0.5
+LISTEN_S = 5.0
+AWAY: tuple[type[Exception], ...] = (*LOST, Refusal)
+
+Decided = Callable[[Sequence[int]], Awaitable[Sequence[int]]]
+
+
+class Outcomes:
+    """`reply` is the name by which commands say where their sender waits."""
+
+    def __init__(self, settings: Settings, decided: Decided) -> None:
+        self.reply = f"api-{secrets.token_hex(6)}"
+        self._settings = settings
+        self._decided = decided
+        self._waiting: dict[int, list[asyncio.Future[None]]] = {}
+        self._someone = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        tasks = [
+            asyncio.create_task(self._listen(), name="outcomes by Redis"),
+            asyncio.create_task(self._poll(), name="outcomes by poll"),
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def expect(self, command_id: int) -> "Expectation":
+        """To be made before the command is sent, so that no word can be missed."""
+        return Expectation(self, command_id)
+
+    def add(self, command_id: int, future: asyncio.Future[None]) -> None:
+        self._waiting.setdefault(command_id, []).append(future)
+        self._someone.set()
+
+    def remove(self, command_id: int, future: asyncio.Future[None]) -> None:
+        futures = self._waiting.get(command_id, [])
+        if future in futures:
+            futures.remove(future)
+        if not futures:
+            self._waiting.pop(command_id, None)
+
+    def tell(self, command_ids: Sequence[int]) -> None:
+        for command_id in command_ids:
+            for future in self._waiting.pop(command_id, ()):
+                if not future.done():
+                    future.set_result(None)
+
+    async def _listen(self) -> None:
+        """Redis may come and go; meanwhile the poll finds everything."""
+        channel = self._settings.redis_key(results_channel(self.reply))
+        while True:
+            client = redis.subscriber(self._settings, name="api")
+            try:
+                async with client.pubsub(ignore_subscribe_messages=True) as pubsub:
+                    await pubsub.subscribe(channel)
+                    while True:
+                        message = await pubsub.get_message(timeout=LISTEN_S)
+                        if message is not None:
+                            self._hear(message["data"])
+            except redis.UNWELL as error:
+                log.info("Redis is away (%s); outcomes come by the poll", type(error).__name__)
+                await asyncio.sleep(AGAIN_S)
+            finally:
+                await client.aclose()
+
+    def _hear(self, data: bytes) -> None:
+        try:
+            self.tell([result.command_id for result in decode_results(data)])
+        except msgspec.DecodeError:
+            log.warning("a word on the results channel could not be read")
+
+    async def _poll(self) -> None:
+        """One query for all waiters, and none when nobody waits."""
+        while True:
+            await self._someone.wait()
+            await asyncio.sleep(POLL_S)
+            if not self._waiting:
+                self._someone.clear()
+                continue
+            try:
+                found = await self._decided(list(self._waiting))
+            except AWAY:
+                continue
+            metrics.OUTCOMES_POLLED.inc(len(found))
+            self.tell(found)
+
+
+class Expectation:
+    """One caller's wait for one command."""
+
+    def __init__(self, outcomes: Outcomes, command_id: int) -> None:
+        self._outcomes = outcomes
+        self._command_id = command_id
+        self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def __enter__(self) -> "Expectation":
+        self._outcomes.add(self._command_id, self._future)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._outcomes.remove(self._command_id, self._future)
+
+    async def within(self, seconds: float) -> bool:
+        """Whether the command was decided in time."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._future
+        except TimeoutError:
+            return False
+        return True

@@ -1,0 +1,10 @@
+"""Commands that were written and not decided: claimed for sending again, each less and less often."""
+
+from ledger.connection import Connection
+from ledger.queries import query
+
+
+async def claim(connection: Connection, per_partition: int) -> list[int]:
+    """The ids of what this process should send now; to be committed before anything is sent."""
+    rows = await connection.fetch(query("relay.claim"), per_partition)
+    return [row["id"] for row in rows]
