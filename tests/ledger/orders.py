@@ -1,0 +1,39 @@
+"""What the tests of orders share: a market, buyers with money, and a limit buy."""
+
+import dataclasses
+
+from ledger.accounts import NewUser, create_user
+from ledger.hold_rules import NewOrder
+from ledger.listings import NewMarket, add_currency, add_market
+from ledger.transfer_rules import TransferRequest
+from ledger.transfers import Transferred, transfer
+from schemas.money import market_units
+
+MARKET = "BTC-USD"
+
+
+async def open_market(connection) -> None:
+    """BTC-USD, whose opening is command 1 with number 1."""
+    await add_currency(connection, "BTC", "Bitcoin", 8)
+    units = market_units("0.01", "0.0001", 8, 8)
+    assert await add_market(connection, NewMarket(base="BTC", quote="USD", units=units), partitions=4) is not None
+
+
+async def rich_user(connection, username: str, usd_atoms: int, btc_atoms: int = 0) -> int:
+    user_id = await create_user(connection, NewUser(username=username))
+    assert user_id is not None
+    for asset, atoms in (("USD", usd_atoms), ("BTC", btc_atoms)):
+        if atoms:
+            request = TransferRequest(
+                kind="deposit", user_id=user_id, asset=asset, amount_atoms=atoms, requested_by=user_id
+            )
+            assert isinstance(await transfer(connection, request), Transferred)
+    return user_id
+
+
+def buy(user_id: int, key: str, atoms: int = 100, **changes: object) -> NewOrder:
+    new = NewOrder(
+        user_id=user_id, market=MARKET, kind="limit", side="buy", time_in_force="gtc", self_trade="expire_taker",
+        lots=1, price_ticks=1, hold_asset="USD", hold_atoms=atoms, key=key, digest=f"body of {key}",
+    )  # fmt: skip
+    return dataclasses.replace(new, **changes)  # type: ignore[arg-type]

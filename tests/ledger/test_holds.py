@@ -1,0 +1,222 @@
+import asyncio
+import random
+
+import asyncpg
+import pytest
+
+from ledger.commands import journal_records
+from ledger.hold_rules import NewOrder, Placed, Refused
+from ledger.holds import place
+from ledger.transfer_rules import Refused as TransferRefused
+from ledger.transfer_rules import TransferRequest
+from ledger.transfers import transfer
+from schemas.commands import BuyFromHouse, Hold, PlaceOrder
+from tests.ledger.orders import MARKET, buy, open_market, rich_user
+
+LIMIT = 1000
+
+
+@pytest.fixture
+async def ada(connection) -> int:
+    await open_market(connection)
+    return await rich_user(connection, "ada", 1000, btc_atoms=50)
+
+
+async def wallet(connection, user_id: int, asset: str = "USD") -> tuple[int, int]:
+    sql = "select available, held from wallets where user_id = $1 and asset = $2"
+    return tuple(await connection.fetchrow(sql, user_id, asset))
+
+
+async def test_an_order_is_a_hold_a_row_a_command_and_a_key(connection, ada):
+    assert await place(connection, [buy(ada, "mine", 300)], LIMIT) == [Placed(1, 2)]
+    assert await wallet(connection, ada) == (700, 300)
+    order = await connection.fetchrow(
+        "select user_id, market, kind, side, state, lots, price_ticks, hold_asset, hold_atoms, held_remaining, "
+        "filled_lots, command_id, client_order_id, body_digest, is_done from orders"
+    )
+    assert tuple(order) == (
+        ada, MARKET, "limit", "buy", "pending", 1, 1, "USD", 300, 300, 0, 2, "mine", "body of mine", False,
+    )  # fmt: skip
+    command = await connection.fetchrow(
+        "select market, number, kind, user_id, order_id, state from commands where id = 2"
+    )
+    assert tuple(command) == (MARKET, 2, "place_order", ada, 1, "pending")
+    key = await connection.fetchrow("select user_id, key, digest, subject, subject_id from idempotency_keys")
+    assert tuple(key) == (ada, "mine", "body of mine", "order", 1)
+
+
+async def test_the_journal_record_says_what_the_rows_say(connection, ada):
+    purchase = buy(ada, "p", 200, kind="purchase", time_in_force=None, self_trade=None, lots=4)
+    await place(connection, [buy(ada, "o", 300), purchase], LIMIT)
+    assert [record.command for record in await journal_records(connection, [2, 3])] == [
+        PlaceOrder(
+            market=MARKET, command_id=2, number=2, order_id=1, user_id=ada, side="buy", kind="limit", lots=1,
+            price_ticks=1, hold=Hold("USD", 300), client_order_id="o", body_digest="body of o",
+        ),
+        BuyFromHouse(
+            market=MARKET, command_id=3, number=3, order_id=2, user_id=ada, lots=4, price_ticks=1,
+            hold=Hold("USD", 200), client_order_id="p", body_digest="body of p",
+        ),
+    ]  # fmt: skip
+
+
+async def test_each_order_of_a_batch_has_its_own_answer_in_order(connection, ada):
+    bob = await rich_user(connection, "bob", 100)
+    sell = buy(ada, "s", 50, side="sell", hold_asset="BTC")
+    answers = await place(
+        connection,
+        [buy(ada, "a", 600), buy(ada, "b", 600), buy(bob, "a", 100), buy(ada, "a", 600), sell, buy(bob, "c", 1)],
+        LIMIT,
+    )
+    assert answers == [
+        Placed(1, 2),
+        Refused.INSUFFICIENT_FUNDS,
+        Placed(2, 3),
+        Placed(1, 2, repeated=True),
+        Placed(3, 4),
+        Refused.INSUFFICIENT_FUNDS,
+    ]
+    assert await wallet(connection, ada) == (400, 600)
+    assert await wallet(connection, ada, "BTC") == (0, 50)
+    assert await wallet(connection, bob) == (0, 100)
+
+
+async def test_a_refused_order_leaves_no_trace_and_its_key_free(connection, ada):
+    assert await place(connection, [buy(ada, "k", 1001)], LIMIT) == [Refused.INSUFFICIENT_FUNDS]
+    assert await connection.fetchval("select count(*) from orders") == 0
+    assert await connection.fetchval("select count(*) from idempotency_keys") == 0
+    assert await place(connection, [buy(ada, "k", 1000)], LIMIT) == [Placed(1, 2)]
+
+
+async def test_keys_of_orders_and_transfers_are_one_name_space(connection, ada):
+    deposit = TransferRequest(
+        kind="deposit", user_id=ada, asset="USD", amount_atoms=1, requested_by=ada, key="d", digest="d"
+    )
+    await transfer(connection, deposit)
+    assert await place(connection, [buy(ada, "d", 1, digest="d")], LIMIT) == [Refused.IDEMPOTENCY_CONFLICT]
+    await place(connection, [buy(ada, "o", 1, digest="o")], LIMIT)
+    taken = TransferRequest(
+        kind="deposit", user_id=ada, asset="USD", amount_atoms=1, requested_by=ada, key="o", digest="o"
+    )
+    assert await transfer(connection, taken) is TransferRefused.IDEMPOTENCY_CONFLICT
+
+
+async def test_the_limit_of_open_orders_counts_what_is_open_now(connection, ada):
+    assert await place(connection, [buy(ada, f"{n}", 1) for n in range(3)], 2) == [
+        Placed(1, 2),
+        Placed(2, 3),
+        Refused.TOO_MANY_OPEN_ORDERS,
+    ]
+    await connection.execute("update orders set state = 'rejected', held_remaining = 0 where id = 1")
+    await connection.execute(
+        "update wallets set available = available + 1, held = held - 1 where user_id = $1 and asset = 'USD'", ada
+    )
+    assert await place(connection, [buy(ada, "4", 1), buy(ada, "5", 1)], 2) == [
+        Placed(3, 4),
+        Refused.TOO_MANY_OPEN_ORDERS,
+    ]
+
+
+async def test_an_order_for_a_market_that_is_not_there_places_nothing(connection, ada):
+    with pytest.raises(LookupError):
+        await place(connection, [buy(ada, "a", 1), buy(ada, "b", 1, market="NONE-USD")], LIMIT)
+    assert await connection.fetchval("select count(*) from orders") == 0
+    assert await wallet(connection, ada) == (1000, 0)
+
+
+async def test_one_key_from_many_connections_at_once_is_one_order(pool, connection, ada):
+    async def one() -> Placed | Refused:
+        async with pool.acquire() as own:
+            return (await place(own, [buy(ada, "same", 300)], LIMIT))[0]
+
+    answers = await asyncio.gather(*(one() for _ in range(12)))
+    assert {(answer.order_id, answer.command_id) for answer in answers} == {(1, answers[0].command_id)}
+    assert sum(not answer.repeated for answer in answers) == 1
+    assert await wallet(connection, ada) == (700, 300)
+
+
+async def test_the_same_keys_on_two_wallets_at_once_are_each_one_order_and_no_deadlock(pool, connection, ada):
+    """A buy and a sell lock different wallets, so they meet at their keys, which they come to from opposite ends.
+
+    A third transaction stands on the key in the middle until both wait, so they do meet.
+    """
+    keys = [f"k{number}" for number in range(9)]
+    buys = [buy(ada, key, 1, digest="buy") for key in keys]
+    sells = [buy(ada, key, 1, side="sell", hold_asset="BTC", digest="sell") for key in reversed(keys)]
+
+    async def one(batch: list[NewOrder]) -> list[Placed | Refused]:
+        async with pool.acquire() as own:
+            return await place(own, batch, LIMIT)
+
+    async with pool.acquire() as third:
+        await third.execute("begin")
+        await third.execute(f"insert into idempotency_keys values ({ada}, 'k4', '', 'order', 0)")
+        batches = [asyncio.create_task(one(batch)) for batch in (buys, sells)]
+        while await connection.fetchval(WAITING) < 2:
+            await asyncio.sleep(0.01)
+        await third.execute("rollback")
+    answers = await asyncio.gather(*batches)
+    assert sorted(answer.count(Refused.IDEMPOTENCY_CONFLICT) for answer in answers) == [0, len(keys)]
+    assert await connection.fetchval("select count(*) from orders") == len(keys)
+
+
+WAITING = """
+select count(distinct waiting.pid) from pg_locks waiting join pg_locks ours on ours.pid = waiting.pid
+where not waiting.granted and ours.relation = 'idempotency_keys'::regclass
+"""
+"""Who waits for a lock and has one on this test's own keys: other tests may run on the same server."""
+
+
+async def test_many_at_once_on_the_same_wallets_never_hold_more_than_there_is(pool, connection, ada):
+    users = [ada, *[await rich_user(connection, f"user{n}", 1000) for n in range(4)]]
+    chance = random.Random(7)
+    orders = [buy(chance.choice(users), f"k{n}", chance.randint(1, 60)) for n in range(600)]
+
+    async def one(batch: list[NewOrder]) -> list[Placed | Refused]:
+        async with pool.acquire() as own:
+            return await place(own, batch, LIMIT)
+
+    batches = [orders[n : n + 20] for n in range(0, 600, 20)]
+    answers = [answer for batch in await asyncio.gather(*map(one, batches)) for answer in batch]
+    placed = [order for order, answer in zip(orders, answers, strict=True) if isinstance(answer, Placed)]
+    assert set(answers) - {Refused.INSUFFICIENT_FUNDS} == {answer for answer in answers if isinstance(answer, Placed)}
+    for user in users:
+        held = sum(order.hold_atoms for order in placed if order.user_id == user)
+        assert await wallet(connection, user) == (1000 - held, held)
+        assert 1000 - held < 60, "an order was refused though there was money"
+
+
+async def test_a_backend_that_dies_in_the_middle_has_placed_nothing(pool, connection, ada):
+    await connection.execute(
+        "create function die() returns trigger language plpgsql as "
+        "$$ begin perform pg_terminate_backend(pg_backend_pid()); return new; end $$;"
+        "create trigger die after insert on commands for each row execute function die()"
+    )
+    async with pool.acquire() as doomed:
+        with pytest.raises((asyncpg.PostgresError, OSError, asyncpg.InterfaceError)):
+            await place(doomed, [buy(ada, "a", 300)], LIMIT)
+    await connection.execute("drop trigger die on commands")
+    assert await wallet(connection, ada) == (1000, 0)
+    placed = await place(connection, [buy(ada, "a", 300)], LIMIT)
+    assert isinstance(placed[0], Placed)
+    assert not placed[0].repeated
+
+
+@pytest.mark.parametrize("name", ["holds.lock", "holds.former", "holds.open_orders", "holds.place"])
+async def test_the_plans_use_indexes_from_the_first_row(connection, ada, name):
+    """On tables that nobody has analysed, and with one row in each, where a scan of the table would look cheapest."""
+    from ledger.queries import query
+
+    await place(connection, [buy(ada, "a", 1)], LIMIT)
+    await connection.execute("analyze")
+    arguments = {
+        "holds.lock": ([ada], ["USD"]),
+        "holds.former": ([ada], ["a"]),
+        "holds.open_orders": ([ada], [MARKET], 10),
+        "holds.place": (
+            [ada], [None], [MARKET], ["limit"], ["buy"], ["gtc"], [False], ["expire_taker"], [1], [None], [1], ["USD"],
+            [1], ["b"], ["b"],
+        ),
+    }[name]  # fmt: skip
+    plan = [row[0] for row in await connection.fetch("explain " + query(name), *arguments)]
+    assert [line for line in plan if "Seq Scan" in line or "Hash Join" in line or "Merge Join" in line] == []
