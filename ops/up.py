@@ -59,7 +59,7 @@ async def _supervise(
     from runtime.telemetry import logs
 
     logs.configure(home.resolve(settings), "supervisor", log)
-    if problems := examine_quickly(settings, home):
+    if problems := examine_quickly(settings, home, servers_only=servers_only):
         raise Broken("\n".join(str(problem) for problem in problems))
     plan = Planner(settings, home, progress).parts(servers_only=servers_only)
     ready = banner(settings, home, servers_only=servers_only)

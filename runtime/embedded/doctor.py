@@ -24,6 +24,7 @@ FREE_DISK_BYTES = 1 << 30
 FREE_MEMORY_BYTES = 600 << 20
 OPEN_FILES = 1024
 INSTALL = "make install"
+SERVER_PORTS = ("kafka", "kafka_controller", "postgres", "valkey")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,10 +39,11 @@ class Problem:
         return f"{self.what} Mend it by: {self.mend}"
 
 
-def examine_quickly(settings: Settings, home: Home) -> list[Problem]:
+def examine_quickly(settings: Settings, home: Home, *, servers_only: bool = False) -> list[Problem]:
     """What can be seen without starting anything: a few milliseconds. The holder of the lock may ask."""
-    checks = (_folder, _path, _disk, _memory, _open_files, _ports)
-    return [problem for check in checks for problem in check(settings, home)]
+    checks = (_folder, _path, _disk, _memory, _open_files, _ports_of_servers)
+    found = [problem for check in checks for problem in check(settings, home)]
+    return found if servers_only else [*found, *_port_of_api(settings, home)]
 
 
 async def examine(settings: Settings, home: Home) -> list[Problem]:
@@ -65,10 +67,9 @@ def _folder(_settings: Settings, home: Home) -> Iterator[Problem]:
     mend = "set TIDEMARK_HOME to a folder of yours"
     if not there.is_dir():
         yield Problem("folder", f"{there} is not a folder, so {home.path} cannot be one inside it.", mend)
-    elif not os.access(there, os.W_OK | os.X_OK):
-        yield Problem(
-            "folder", f"{there} cannot be written to.", f"sudo chown {os.getuid()} {_quoted(there)}, or {mend}"
-        )
+    elif (reason := _why_not_writable(there)) is not None:
+        what = f"{there} cannot be written to ({reason})."
+        yield Problem("folder", what, f"sudo chown {os.getuid()} {_quoted(there)}, or {mend}")
 
 
 def _path(_settings: Settings, home: Home) -> Iterator[Problem]:
@@ -118,21 +119,24 @@ def _open_files(_settings: Settings, _home: Home) -> Iterator[Problem]:
         yield Problem("open files", f"A process may open only {soft} files, and {OPEN_FILES} are needed.", mend)
 
 
-def _ports(settings: Settings, home: Home) -> Iterator[Problem]:
-    """Ours may be in use by ourselves: by the supervisor that runs, or by what one left that is still ending."""
-    if home.former_children() or (home.holder() or os.getpid()) != os.getpid():
-        return
-    if exists(next(row for row in ROWS if row.name == API)) and port_in_use(settings.port):
-        what = f"Port {settings.port} of the API is taken by {listener(settings.port) or 'another program'}."
-        yield Problem("port", what, "stop it, or set TIDEMARK_PORT to a free port")
-    for name, port in sorted(_ports_to_come(home).items()):
-        if port_in_use(port):
+def _ports_of_servers(_settings: Settings, home: Home) -> Iterator[Problem]:
+    kept = home.ports() if os.access(home.path / "ports.json", os.R_OK) and not _in_use_by_us(home) else {}
+    for name in SERVER_PORTS:
+        if name in kept and port_in_use(port := kept[name]):
             what = f"Port {port}, kept for {name}, is taken by {listener(port) or 'another program'}."
             yield Problem("port", what, f"stop it, or choose new ports: rm {_quoted(home.path / 'ports.json')}")
 
 
-def _ports_to_come(home: Home) -> dict[str, int]:
-    return home.ports() if (home.path / "ports.json").exists() and os.access(home.path / "ports.json", os.R_OK) else {}
+def _port_of_api(settings: Settings, home: Home) -> Iterator[Problem]:
+    planned = exists(next(row for row in ROWS if row.name == API))
+    if planned and not _in_use_by_us(home) and port_in_use(settings.port):
+        what = f"Port {settings.port} of the API is taken by {listener(settings.port) or 'another program'}."
+        yield Problem("port", what, "stop it, or set TIDEMARK_PORT to a free port")
+
+
+def _in_use_by_us(home: Home) -> bool:
+    """By the children of the supervisor that runs, or by what one left behind and is still ending."""
+    return bool(home.former_children()) or (home.holder() or os.getpid()) != os.getpid()
 
 
 async def _java(settings: Settings, _home: Home) -> AsyncIterator[Problem]:

@@ -19,8 +19,9 @@ def listener(port: int) -> str | None:
 def _pid_by_kernel(port: int) -> int | None:
     sockets = {f"socket:[{inode}]" for table in ("tcp", "tcp6") for inode in _inodes(Path("/proc/net") / table, port)}
     for folder in Path("/proc").glob("[0-9]*/fd"):
-        with contextlib.suppress(OSError):  # it ended, or it is another user's
-            for descriptor in os.scandir(folder):
+        # Suppressed: it ended, or it is another user's.
+        with contextlib.suppress(OSError), os.scandir(folder) as descriptors:
+            for descriptor in descriptors:
                 with contextlib.suppress(OSError):
                     if str(Path(descriptor.path).readlink()) in sockets:
                         return int(folder.parent.name)
