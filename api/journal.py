@@ -5,9 +5,8 @@ again until it is decided.
 """
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 from aiokafka import AIOKafkaProducer
 
@@ -19,9 +18,9 @@ from schemas.commands import COMMANDS_VERSION, encode_command
 from schemas.topics import COMMANDS
 
 log = logging.getLogger("api")
-ACK_TIMEOUT_S = 2.0
+ACK_TIMEOUT_S = 3.0
 AGAIN_S = 0.5
-HEADERS = (("v", str(COMMANDS_VERSION).encode()),)
+HEADERS = [("v", str(COMMANDS_VERSION).encode())]
 
 
 class JournalAway(Exception):  # noqa: N818  # the world unwell, not a fault
@@ -48,16 +47,6 @@ class Journal:
     async def ready(self) -> str | None:
         """A part of `/ready`."""
         return None if self.is_there else "There is no producer for the journal yet."
-
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._keep(), name="journal producer")
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     async def append(self, records: Sequence[JournalRecord]) -> None:
         """Returns when Kafka has them all, in this order within each partition."""
@@ -89,7 +78,7 @@ class Journal:
             self._producer = None
             self._failed.set()
 
-    async def _keep(self) -> None:
+    async def keep(self) -> None:
         """Always has a producer, or is on the way to one."""
         while True:
             producer = kafka.producer(self._settings, name="api")

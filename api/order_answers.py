@@ -81,7 +81,7 @@ def _fill(row: FillRow, listed: Listed, listing: Listing) -> dict[str, Any]:
         "trade_id": f"{row.market}-{row.trade_seq}",
         "price": listed.units.price_text(row.price_ticks),
         "amount": listed.units.lots_text(row.lots),
-        "fee": listing.amount(received, row.fee),
+        "fee": listing.amount(received, row.fee_atoms),
         "fee_asset": received,
         "maker": row.is_maker,
     }

@@ -4,10 +4,9 @@ The word only says that a command is decided; what became of it is always read f
 """
 
 import asyncio
-import contextlib
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -37,19 +36,6 @@ class Outcomes:
         self._waiting: dict[int, list[asyncio.Future[None]]] = {}
         self._someone = asyncio.Event()
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        tasks = [
-            asyncio.create_task(self._listen(), name="outcomes by Redis"),
-            asyncio.create_task(self._poll(), name="outcomes by poll"),
-        ]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
     def expect(self, command_id: int) -> "Expectation":
         """To be made before the command is sent, so that no word can be missed."""
         return Expectation(self, command_id)
@@ -71,7 +57,7 @@ class Outcomes:
                 if not future.done():
                     future.set_result(None)
 
-    async def _listen(self) -> None:
+    async def listen(self) -> None:
         """Redis may come and go; meanwhile the poll finds everything."""
         channel = self._settings.redis_key(results_channel(self.reply))
         while True:
@@ -95,7 +81,7 @@ class Outcomes:
         except msgspec.DecodeError:
             log.warning("a word on the results channel could not be read")
 
-    async def _poll(self) -> None:
+    async def poll(self) -> None:
         """One query for all waiters, and none when nobody waits."""
         while True:
             await self._someone.wait()

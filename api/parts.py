@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 import redis.asyncio
 
 from api.attempts import Attempts
+from api.background import Background
 from api.catalogue import Catalogue
 from api.database import Database, Pool
 from api.holding import Holding
@@ -47,12 +48,18 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         journal = Journal(settings)
         outcomes = Outcomes(settings, source.decided)
         holding = Holding(pool, settings.max_open_orders)
-        for part in (preparation, journal, outcomes, Relay(database, journal, outcomes.reply)):
-            await stack.enter_async_context(part.running())
         stack.push_async_callback(holding.close)
-        stack.callback(asyncio.create_task(watch_lag(), name="lag").cancel)
+        background = Background()
+        stack.push_async_callback(background.close)
+        background.start(preparation.make_topics(), "topics")
+        background.start(journal.keep(), "journal")
+        background.start(outcomes.listen(), "outcomes by Redis")
+        background.start(outcomes.poll(), "outcomes by poll")
+        background.start(Relay(database, journal, outcomes.reply).for_ever(), "relay")
+        background.start(watch_lag(), "lag")
         yield Services(
             settings=settings,
+            background=background,
             database=database,
             readiness=_readiness(settings, pool, views, preparation, journal),
             tokens=AccessTokens(settings.jwt_secret_key),

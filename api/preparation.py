@@ -4,9 +4,7 @@ Topics are made here too, when they are missing, so that an API may be the first
 """
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator
 
 import asyncpg
 
@@ -32,17 +30,6 @@ class Preparation:
         self._known = known
         self._topics: str | None = "The topics have not been looked at yet."
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Makes the topics in the background, as often as it takes."""
-        task = asyncio.create_task(self._make_topics(), name="topics")
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
     async def topics(self) -> str | None:
         return self._topics
 
@@ -60,7 +47,8 @@ class Preparation:
             return f"PostgreSQL does not answer ({type(error).__name__})."
         return f"The database lacks migration {missing[0].name}: run `tidemark migrate`." if missing else None
 
-    async def _make_topics(self) -> None:
+    async def make_topics(self) -> None:
+        """As often as it takes."""
         while True:
             try:
                 for difference in await kafka.ensure_topics(self._settings, TOPICS):

@@ -5,10 +5,8 @@ the engine knows a repeat by its number.
 """
 
 import asyncio
-import contextlib
 import dataclasses
 import logging
-from collections.abc import AsyncIterator
 
 import msgspec
 
@@ -35,16 +33,6 @@ class Relay:
     reply: str
     per_partition: int = PER_PARTITION
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._for_ever(), name="relay")
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
     async def once(self) -> int:
         """Claims and sends; returns how many."""
         async with self.database.transaction() as connection:
@@ -59,7 +47,8 @@ class Relay:
         log.info("sent %s commands again that nobody had decided", len(records))
         return len(records)
 
-    async def _for_ever(self) -> None:
+    async def for_ever(self) -> None:
+        """Once a second, as long as there is a journal."""
         while True:
             await asyncio.sleep(EVERY_S)
             if not self.journal.is_there:

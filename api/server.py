@@ -32,8 +32,19 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(number, stopping.set)
     async with parts.services(settings) as services, listening(services, settings.bind, settings.port):
         log.info("listening on http://%s:%s", settings.bind, settings.port)
-        await stopping.wait()
+        await _told_or_failed(stopping, services)
         log.info("stopping")
+
+
+async def _told_or_failed(stopping: asyncio.Event, services: Services) -> None:
+    """Returns when a signal came; raises when a task in the background failed."""
+    told = asyncio.create_task(stopping.wait())
+    failed = asyncio.create_task(services.background.failed())
+    await asyncio.wait([told, failed], return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    if failed.done():
+        failed.result()
+    failed.cancel()
 
 
 @contextlib.asynccontextmanager

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from api.attempts import Attempts
+from api.background import Background
 from api.catalogue import Catalogue
 from api.database import Database
 from api.holding import Holding
@@ -22,6 +23,7 @@ from runtime.settings import Settings
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     settings: Settings
+    background: Background
     database: Database
     readiness: Readiness
     tokens: AccessTokens

@@ -55,7 +55,7 @@ class Fill:
     price_ticks: int
     lots: int
     side: str
-    fee: int
+    fee_atoms: int
     is_maker: bool
     at: datetime.datetime
     id: int
@@ -118,7 +118,7 @@ def _fill(row: asyncpg.Record) -> Fill:
         price_ticks=row["fill_price_ticks"],
         lots=row["fill_lots"],
         side=row["side"],
-        fee=row["fee"],
+        fee_atoms=row["fee_atoms"],
         is_maker=row["is_maker"],
         at=row["at"],
         id=row["fill_id"],

@@ -5,7 +5,7 @@
 select o.id, o.user_id, o.placed_by, o.market, o.kind, o.side, o.lots, o.quote_atoms, o.price_ticks, o.state, o.reason,
        o.filled_lots, o.filled_quote_atoms, o.seq, o.is_done, o.is_aggregated, o.batch_id, o.command_id,
        o.client_order_id, o.created_at, o.updated_at,
-       f.id as fill_id, f.trade_seq, f.price_ticks as fill_price_ticks, f.lots as fill_lots, f.fee, f.is_maker, f.at
+       f.id as fill_id, f.trade_seq, f.price_ticks as fill_price_ticks, f.lots as fill_lots, f.fee_atoms, f.is_maker, f.at
 from orders o left join fills f on f.order_id = o.id
 where o.id = any ($1::bigint[])
 order by o.id, f.trade_seq
@@ -24,7 +24,7 @@ with chosen as (
 select o.id, o.user_id, o.placed_by, o.market, o.kind, o.side, o.lots, o.quote_atoms, o.price_ticks, o.state, o.reason,
        o.filled_lots, o.filled_quote_atoms, o.seq, o.is_done, o.is_aggregated, o.batch_id, o.command_id,
        o.client_order_id, o.created_at, o.updated_at,
-       f.id as fill_id, f.trade_seq, f.price_ticks as fill_price_ticks, f.lots as fill_lots, f.fee, f.is_maker, f.at
+       f.id as fill_id, f.trade_seq, f.price_ticks as fill_price_ticks, f.lots as fill_lots, f.fee_atoms, f.is_maker, f.at
 from chosen o left join fills f on f.order_id = o.id
 order by o.id desc, f.trade_seq
 
@@ -35,7 +35,7 @@ where user_id = $1 and not is_done and kind <> 'purchase' and ($2::text is null 
 order by market, id
 
 -- name: fills_page
-select order_id, market, trade_seq, price_ticks, lots, side, fee, is_maker, at, id
+select order_id, market, trade_seq, price_ticks, lots, side, fee_atoms, is_maker, at, id
 from fills
 where user_id = $1 and id < $2 and ($4::text is null or market = $4) and ($5::bigint is null or order_id = $5)
 order by id desc limit $3
