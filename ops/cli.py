@@ -21,6 +21,7 @@ VERBS = (
     "logs",
     "doctor",
     "migrate",
+    "topics",
     "seed",
     "dump",
     "admin",

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from runtime.embedded.processes import ROWS
+from runtime.embedded.processes import ROWS, exists
 from runtime.settings import PROJECT_ROOT, load, read_config
 
 TOOLS = Path(sys.executable).parent
@@ -45,12 +45,7 @@ def test_the_dockerfile_is_clean() -> None:
 
 
 def test_every_process_that_exists_is_a_service_and_every_service_exists(compose: dict[str, Any]) -> None:
-    present = {
-        row.name: ["python", "-m", row.module]
-        for row in ROWS
-        if (place := PROJECT_ROOT.joinpath(*row.module.split("."))).with_suffix(".py").is_file()
-        or (place / "__main__.py").is_file()
-    }
+    present = {row.name: ["python", "-m", row.module] for row in ROWS if exists(row)}
     services = {name: body["command"] for name, body in compose["services"].items() if body.get("image") == "tidemark"}
     assert services.pop("setup")[:2] == ["sh", "-c"]
     assert services == present
