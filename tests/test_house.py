@@ -140,6 +140,12 @@ def test_only_an_outermost_loop_keeps_what_it_did_not_expect():
     assert [place for place, handler in handlers if catches_everything(handler) and not raises_again(handler)] == []
 
 
+def test_the_exceptions_granted_here_are_still_needed():
+    for path in OUTERMOST_LOOPS | BATCHES:
+        handlers = [node for _, node in nodes([ROOT / path]) if isinstance(node, ast.ExceptHandler)]
+        assert any(catches_everything(handler) for handler in handlers), path
+
+
 def catches_everything(handler: ast.ExceptHandler) -> bool:
     return handler.type is None or ast.unparse(handler.type) in ("Exception", "BaseException")
 
