@@ -109,7 +109,7 @@ class KafkaServer:
 
     def command(self) -> Command:
         assert self._java is not None, "prepare comes first"
-        switches = self._archive().switches() if self._switches is None else self._switches
+        switches = self.archive().switches() if self._switches is None else self._switches
         return Command(
             argv=(*self._launch(*switches), MAIN, "server.properties"),
             env=self._environment(),
@@ -120,9 +120,9 @@ class KafkaServer:
     async def probe(self) -> None:
         await self._probe.attempt()
         if self._train and self._training is None:
-            self._training = asyncio.create_task(train_later(self._archive(), self._trainee))
+            self._training = asyncio.create_task(train_later(self.archive(), self._trainee))
 
-    def _archive(self) -> Archive:
+    def archive(self) -> Archive:
         assert self._java is not None
         return Archive.of(self._home.cache, self._java, self._jars, (*HEAP, *SWITCHES))
 
