@@ -72,7 +72,8 @@ class Side:
     def open(self, price: int) -> Level:
         """A new, empty level in its place among the others."""
         level = Level(price, price * self.direction)
-        better = None if self.best is None or level.key < self.best.key else self._better_than(level.key)
+        below = self.ladder.add(level.key)
+        better = None if below is None else self.levels[below * self.direction]
         worse = self.best if better is None else better.worse
         level.better, level.worse = better, worse
         if better is None:
@@ -82,7 +83,6 @@ class Side:
         if worse is not None:
             worse.better = level
         self.levels[price] = level
-        self.ladder.add(level.key)
         return level
 
     def close(self, level: Level) -> None:
@@ -96,11 +96,6 @@ class Side:
             worse.better = better
         del self.levels[level.price]
         self.ladder.discard(level.key)
-
-    def _better_than(self, key: int) -> Level:
-        neighbour = self.ladder.below(key)
-        assert neighbour is not None
-        return self.levels[neighbour * self.direction]
 
 
 class Book:

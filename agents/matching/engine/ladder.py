@@ -1,55 +1,53 @@
-"""The set of prices of one side, as a trie of bit words: add, discard and `next below` never walk the book.
+"""The prices of one side in order, kept in blocks: a new price finds its neighbour, and the book is never moved.
 
-Each layer holds 1,024 neighbours in one integer, so the cost depends on the width of a price, not on how many there
-are. A sorted list is quicker up to some thousand prices and then grows without bound (docs/decisions/0021).
+In one sorted list each new price moves all that lie behind it, which grows with the book; a block has at most
+`MOST_KEYS`. docs/decisions/0021 has the measurements.
 """
 
-_BITS = 10
-_MASK = (1 << _BITS) - 1
-_LAYERS = 6
-REACH = 1 << (_BITS * _LAYERS)
+from bisect import bisect_left
+from typing import Final
+
+MOST_KEYS: Final = 512
 
 
 class Ladder:
-    """Whole numbers of one sign, nearer to zero than `REACH`; each layer says which words of the one below exist."""
+    """Whole numbers in rising order. `lasts` has the last key of each block; no block is empty."""
 
-    __slots__ = ("layers",)
+    __slots__ = ("blocks", "lasts")
 
     def __init__(self) -> None:
-        self.layers: tuple[dict[int, int], ...] = tuple({} for _ in range(_LAYERS))
+        self.blocks: list[list[int]] = []
+        self.lasts: list[int] = []
 
-    def add(self, key: int) -> None:
-        """Put in a key that is not there."""
-        for words in self.layers:
-            index = key >> _BITS
-            word = words.get(index, 0)
-            words[index] = word | 1 << (key & _MASK)
-            if word:
-                return
-            key = index
+    def add(self, key: int) -> int | None:
+        """Put in a key that is not there, and say which is the next below it."""
+        blocks, lasts = self.blocks, self.lasts
+        if not blocks:
+            blocks.append([key])
+            lasts.append(key)
+            return None
+        place = bisect_left(lasts, key)
+        if place == len(lasts):
+            place -= 1
+        block = blocks[place]
+        at = bisect_left(block, key)
+        block.insert(at, key)
+        below = block[at - 1] if at else lasts[place - 1] if place else None
+        if key > lasts[place]:
+            lasts[place] = key
+        if len(block) > MOST_KEYS:
+            half = len(block) // 2
+            blocks[place : place + 1] = block[:half], block[half:]
+            lasts.insert(place, block[half - 1])
+        return below
 
     def discard(self, key: int) -> None:
         """Take out a key that is there."""
-        for words in self.layers:
-            index = key >> _BITS
-            word = words[index] ^ 1 << (key & _MASK)
-            if word:
-                words[index] = word
-                return
-            del words[index]
-            key = index
-
-    def below(self, key: int) -> int | None:
-        """The largest key that is smaller: climb until a word has one, then come down along the highest bits."""
-        for height, words in enumerate(self.layers):
-            index = key >> _BITS
-            word = words.get(index, 0) & (1 << (key & _MASK)) - 1
-            if word:
-                return self._highest_under(index << _BITS | word.bit_length() - 1, height)
-            key = index
-        return None
-
-    def _highest_under(self, key: int, height: int) -> int:
-        for words in reversed(self.layers[:height]):
-            key = key << _BITS | words[key].bit_length() - 1
-        return key
+        blocks, lasts = self.blocks, self.lasts
+        place = bisect_left(lasts, key)
+        block = blocks[place]
+        del block[bisect_left(block, key)]
+        if not block:
+            del blocks[place], lasts[place]
+        elif key == lasts[place]:
+            lasts[place] = block[-1]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from agents.matching.engine.book import Book
 from agents.matching.engine.taking import Taker, can_fill
-from schemas.commands import Kind, PlaceOrder, TimeInForce
+from schemas.commands import Kind, TimeInForce
 from schemas.executions import Expiry, Reject
 
 
@@ -44,7 +44,8 @@ FILL_OR_KILL = OrderType("fill_or_kill", only_whole, EXPIRES)
 MARKET = OrderType("market", always, EXPIRES)
 MARKET_FILL_OR_KILL = OrderType("market_fill_or_kill", only_whole, EXPIRES)
 
-_TYPES: dict[tuple[Kind, TimeInForce, bool], OrderType] = {
+# What an order's words name; words that contradict each other name nothing.
+ORDER_TYPES: dict[tuple[Kind, TimeInForce, bool], OrderType] = {
     ("limit", "gtc", False): LIMIT,
     ("limit", "gtc", True): POST_ONLY,
     ("limit", "ioc", False): IMMEDIATE_OR_CANCEL,
@@ -53,8 +54,3 @@ _TYPES: dict[tuple[Kind, TimeInForce, bool], OrderType] = {
     ("market", "ioc", False): MARKET,
     ("market", "fok", False): MARKET_FILL_OR_KILL,
 }
-
-
-def order_type(command: PlaceOrder) -> OrderType | None:
-    """The row that an order's words name; None when they contradict each other."""
-    return _TYPES.get((command.kind, command.time_in_force, command.post_only))

@@ -5,7 +5,7 @@ Money is decided here: who gets what, less which fee, and what of a hold goes ba
 
 from agents.matching.engine.admission import refuse_order, refused
 from agents.matching.engine.book import Order
-from agents.matching.engine.order_types import order_type
+from agents.matching.engine.order_types import ORDER_TYPES
 from agents.matching.engine.state import State
 from agents.matching.engine.taking import Match, Taker, take
 from agents.matching.engine.terms import WHOLE_BPS, Terms
@@ -17,7 +17,7 @@ def place(state: State, command: PlaceOrder) -> list[Event]:
     """Everything that follows from one order."""
     if command.order_id in state.book.orders:
         return [refused(command, Reject.DUPLICATE_ORDER)]
-    kind = order_type(command)
+    kind = ORDER_TYPES.get((command.kind, command.time_in_force, command.post_only))
     reason = refuse_order(state, command, kind)
     if reason is not None:
         return [refused(command, reason)]

@@ -3,13 +3,12 @@
 import dataclasses
 from typing import Final
 
-from agents.matching.engine.ladder import REACH
 from schemas.commands import ChangeMarket, OpenMarket, Side, Status
 from schemas.executions import MarketChanged, MarketOpened
 from schemas.money import MAX_SCALE, MAX_UNITS, MoneyError, market_units
 
 MAX_ATOMS: Final = MAX_UNITS
-MAX_PRICE_TICKS: Final = REACH - 1
+MAX_PRICE_TICKS: Final = (1 << 60) - 1
 WHOLE_BPS: Final = 10_000
 MAX_BAND_BPS: Final = 1_000_000
 RULES_VERSIONS: Final = frozenset({1})
