@@ -24,6 +24,7 @@ POINTS: dict[str, str] = {
     "sink.before_apply": "a run was judged, the store has not begun",
     "sink.after_apply": "the store has committed the run, the offset is not committed",
     "topics.after_create": "the topics exist, the start has not gone on",
+    "outbox.after_produce": "Kafka has the entries, their rows are still in the outbox",
 }
 """Every point, and what is true when it is passed. A test compares this with the calls in the code."""
 
