@@ -22,6 +22,7 @@ from api.services import Services
 from api.tokens import AccessTokens
 from api.users import User, Users
 from ledger import migrate, orders, reads, sessions
+from ledger.outbox import Outbox
 from runtime import kafka, postgres
 from runtime import redis as redis_edge
 from runtime.passwords import Passwords
@@ -56,6 +57,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         background.start(outcomes.listen(), "outcomes by Redis")
         background.start(outcomes.poll(), "outcomes by poll")
         background.start(Relay(database, journal, outcomes.reply).for_ever(), "relay")
+        background.start(Outbox(settings, pool).for_ever(), "outbox")
         background.start(watch_lag(), "lag")
         yield Services(
             settings=settings,
