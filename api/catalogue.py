@@ -45,12 +45,19 @@ class Listing:
             raise Refusal(UNKNOWN_MARKET, f"{field} is {symbol}, and there is no such market.", field)
         return found
 
+    def sold_in(self, code: str, field: str) -> Listed:
+        """The market in which the house sells this currency, or will when it has a price."""
+        for found in self.markets.values():
+            if found.market.base == code and found.market.is_house and is_opened(found.market):
+                return found
+        raise Refusal(UNKNOWN_ASSET, f"{field} is {code}, which has no house market.", field)
+
     def house_market(self, code: str, field: str) -> Listed:
         """The market in which the house sells this currency, at a price."""
-        for found in self.markets.values():
-            if found.market.base == code and found.market.is_house and found.market.house_price_ticks is not None:
-                return found
-        raise Refusal(UNKNOWN_ASSET, f"{field} is {code}, which the house does not sell.", field)
+        found = self.sold_in(code, field)
+        if found.market.house_price_ticks is None:
+            raise Refusal(UNKNOWN_ASSET, f"{field} is {code}, which the house does not sell now.", field)
+        return found
 
     def amount(self, code: str, atoms: int) -> str:
         """Money with two decimals at least, other assets with as many as they need."""

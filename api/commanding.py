@@ -8,17 +8,21 @@ from api.journal import JournalAway, JournalSilent
 from api.relay import replying
 from ledger import commands
 from ledger.commands import JournalRecord
-from ledger.orders import outcome
+from ledger.orders import Verdict, verdict
 from runtime.crashpoints import crashpoint
 from schemas.errors import UNAVAILABLE, Refusal
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of a command, if that was known in time: None while it is undecided."""
+class Given:
+    """A command on its way; the verdict is None when it was not known in time."""
 
     command_id: int
-    outcome: str | None
+    verdict: Verdict | None
+
+    @property
+    def outcome(self) -> str | None:
+        return None if self.verdict is None else self.verdict.outcome
 
 
 def require_journal(call: Call) -> None:
@@ -47,20 +51,29 @@ async def give(
     *,
     order_id: int | None = None,
     behind: Sequence[int] = (),
-) -> Verdict:
+    audited: str | None = None,
+) -> Given:
     """A command that places no order. It goes `behind` the given commands, sent again on the same producer, so that
-    it cannot overtake an order that may still be on its way."""
+    it cannot overtake an order that may still be on its way. What an admin does is `audited` under its subject."""
     require_journal(call)
+    async with call.services.database.transaction() as connection:
+        row = await commands.add_command(connection, market, kind, arguments, user_id=call.user.id, order_id=order_id)
+        if audited is not None:
+            await call.audit(connection, kind, audited)
+    return await follow(call, row.command_id, behind=behind)
+
+
+async def follow(call: Call, command_id: int, *, behind: Sequence[int] = ()) -> Given:
+    """Sends a command that is in the books, and waits for what becomes of it."""
     services = call.services
     async with services.database.connection() as connection:
-        row = await commands.add_command(connection, market, kind, arguments, user_id=call.user.id, order_id=order_id)
-        records = await commands.journal_records(connection, [*behind, row.command_id])
+        records = await commands.journal_records(connection, [*behind, command_id])
     records.sort(key=lambda record: record.command.command_id)  # an order's command is older than what follows it
-    is_decided = await send(call, records, row.command_id, services.settings.order_wait_ms / 1000)
+    is_decided = await send(call, records, command_id, services.settings.order_wait_ms / 1000)
     if not is_decided:
-        return Verdict(row.command_id, None)
+        return Given(command_id, None)
     async with services.database.connection() as connection:
-        return Verdict(row.command_id, await outcome(connection, row.command_id))
+        return Given(command_id, await verdict(connection, command_id))
 
 
 def unknown(command_id: int) -> Refusal:

@@ -36,12 +36,12 @@ async def cancel(call: Call) -> Reply:
     """Cancel an order; again 200 for one that is canceled already."""
     seen = await _exchange_order(call)
     if not seen.order.is_done:
-        verdict = await commanding.give(
+        given = await commanding.give(
             call, seen.order.market, "cancel_order", {}, order_id=seen.order.id, behind=_unsent(seen)
         )
         seen = await call.services.orders.get(seen.order.id)
         if not seen.order.is_done:
-            return await _undone(call, seen, verdict.outcome)
+            return await _undone(call, seen, given.outcome)
     if seen.order.state != "canceled":
         raise await _done(call, seen)
     return Reply(200, await _shown(call, seen))
@@ -89,17 +89,17 @@ async def reduce(call: Call, body: Reduction) -> Reply:
         return Reply(200, await _shown(call, seen))  # a retry of what was done
     if order.lots is None or not order.filled_lots < lots < order.lots:
         raise _not_smaller()
-    verdict = await commanding.give(
+    given = await commanding.give(
         call, order.market, "reduce_order", {"lots": lots}, order_id=order.id, behind=_unsent(seen)
     )
     seen = await call.services.orders.get(order.id)
-    if seen.order.lots == lots and verdict.outcome is not None:
+    if seen.order.lots == lots and given.outcome is not None:
         return Reply(200, await _shown(call, seen))
     if seen.order.is_done:
         raise await _done(call, seen)
-    if verdict.outcome in ("not_above_filled", "not_smaller"):
+    if given.outcome in ("not_above_filled", "not_smaller"):
         raise _not_smaller()
-    return await _undone(call, seen, verdict.outcome)
+    return await _undone(call, seen, given.outcome)
 
 
 async def _exchange_order(call: Call) -> Seen:

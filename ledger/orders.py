@@ -146,9 +146,19 @@ async def decided(connection: Connection, command_ids: Sequence[int]) -> list[in
     return [row["id"] for row in await connection.fetch(query("orders.decided"), command_ids)]
 
 
-async def outcome(connection: Connection, command_id: int) -> str | None:
-    text: str | None = await connection.fetchval(query("orders.outcome"), command_id)
-    return text
+@dataclasses.dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a command, and where in the journal it stands."""
+
+    outcome: str
+    journal_partition: int
+    journal_offset: int
+
+
+async def verdict(connection: Connection, command_id: int) -> Verdict | None:
+    """None while nobody has decided it."""
+    row = await connection.fetchrow(query("orders.outcome"), command_id)
+    return None if row is None else Verdict(**row)
 
 
 async def last_price_ticks(connection: Connection, market: str) -> int | None:

@@ -44,7 +44,7 @@ order by id desc limit $3
 select id from commands where id = any ($1::bigint[]) and state = 'decided'
 
 -- name: outcome
-select outcome from commands where id = $1 and state = 'decided'
+select outcome, journal_partition, journal_offset from commands where id = $1 and state = 'decided'
 
 -- name: last_price
 select price_ticks from trades where market = $1 and kind = 'book' order by trade_seq desc limit 1

@@ -75,6 +75,22 @@ class JournalPlace(Answer):
     offset: int
 
 
+class JournaledMarket(Market):
+    """A market after a change, with the change's place in the journal."""
+
+    journal: JournalPlace
+
+
+class NewPrice(Body):
+    price: PositiveNumber
+
+
+class JournaledPrice(Answer):
+    name: str
+    price: DecimalText
+    journal: JournalPlace
+
+
 class CryptoCurrency(Answer):
     name: str
     price: DecimalText
