@@ -120,13 +120,13 @@ class KafkaServer:
     async def probe(self) -> None:
         await self._probe.attempt()
         if self._train and self._training is None:
-            self._training = asyncio.create_task(train_later(self.archive(), self._trainee))
+            self._training = asyncio.create_task(train_later(self.archive(), self.trainee))
 
     def archive(self) -> Archive:
         assert self._java is not None
         return Archive.of(self._home.cache, self._java, self._jars, (*HEAP, *SWITCHES))
 
-    def _trainee(self, folder: Path, switches: tuple[str, ...]) -> "KafkaServer":
+    def trainee(self, folder: Path, switches: tuple[str, ...]) -> "KafkaServer":
         """A broker to learn from: the same Java, jars and switches, and nothing else in common."""
         return KafkaServer(Home(folder, cache=self._home.cache), self._settings, train=False, switches=switches)
 

@@ -65,8 +65,8 @@ async def test_a_database_that_is_not_there_is_named(servers: Settings) -> None:
     wrong = dataclasses.replace(servers, postgres_db="elsewhere", redis_host=None, kafka_bootstrap=None)
     assert await check_external(wrong) == [
         (
-            f"PostgreSQL at 127.0.0.1:{servers.postgres_port} (POSTGRES_HOST, POSTGRES_PORT) has no database 'elsewhere': "
-            "create it, or look at POSTGRES_DB."
+            f"PostgreSQL at 127.0.0.1:{servers.postgres_port} (POSTGRES_HOST, POSTGRES_PORT) "
+            "has no database 'elsewhere': create it, or look at POSTGRES_DB."
         )
     ]
 
