@@ -57,7 +57,7 @@ class BooksStore:
 
 
 def _mark(row: asyncpg.Record) -> Mark:
-    return Mark(row["seq"], row["source_offset"], row["chain"].hex(), row["next_offset"] - 1)
+    return Mark(row["seq"], row["source_offset"], row["chain"], row["next_offset"] - 1)
 
 
 async def _lock_watermarks(connection: Connection, run: Run[ChainedExecution]) -> None:
@@ -66,7 +66,7 @@ async def _lock_watermarks(connection: Connection, run: Run[ChainedExecution]) -
     place = (CONSUMER, run.topic, run.partition, markets)
     rows = await connection.fetch(query("settle.lock_watermarks"), *place)
     if len(rows) < len(markets):
-        await connection.execute(query("settle.add_watermarks"), *place, bytes.fromhex(ORIGIN))
+        await connection.execute(query("settle.add_watermarks"), *place, ORIGIN)
         rows = await connection.fetch(query("settle.lock_watermarks"), *place)
     found = {row["market"]: _mark(row) for row in rows}
     if found != run.before:
@@ -75,7 +75,7 @@ async def _lock_watermarks(connection: Connection, run: Run[ChainedExecution]) -
 
 async def _set_watermarks(connection: Connection, run: Run[ChainedExecution]) -> None:
     rows = [
-        (market, mark.seq, mark.source_offset, bytes.fromhex(mark.chain), mark.position + 1)
+        (market, mark.seq, mark.source_offset, mark.chain, mark.position + 1)
         for market, mark in sorted(run.after.items())
     ]
     columns = [list(column) for column in zip(*rows, strict=True)]

@@ -42,7 +42,7 @@ select nextval(pg_get_serial_sequence('transfers', 'id')) from generate_series(1
 -- name: set_watermarks
 update watermarks w
 set seq = n.seq, source_offset = n.source_offset, chain = n.chain, next_offset = n.next_offset, updated_at = now()
-from unnest($4::text[], $5::bigint[], $6::bigint[], $7::bytea[], $8::bigint[])
+from unnest($4::text[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[])
     as n (market, seq, source_offset, chain, next_offset)
 where w.consumer = $1 and w.topic = $2 and w.partition = $3 and w.market = n.market
 
