@@ -23,7 +23,9 @@ from runtime.journal.machine import Record
 from runtime.settings import Settings
 
 BUFFERED_RUNS = 1024
-BROKER_SECONDS = 10.0
+BROKER_SECONDS = 3.0
+REQUEST_SECONDS = 10.0
+"""A broker that is starting takes a connection and is silent: each such wait ends here, else recovery takes minutes."""
 log = logging.getLogger(__name__)
 
 
@@ -172,12 +174,12 @@ def _app(settings: Settings, name: str, membership: Membership) -> faust.App:
         broker_session_timeout=membership.session_seconds,
         broker_heartbeat_interval=membership.heartbeat_seconds,
         broker_rebalance_timeout=max(6.0, membership.session_seconds),
-        broker_request_timeout=30,
+        broker_request_timeout=max(REQUEST_SECONDS, membership.session_seconds + 4),
         broker_max_poll_interval=120,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=4 << 20,
         consumer_group_instance_id=membership.instance_id,
         producer_acks=-1,
         producer_linger=0,
-        producer_request_timeout=30,
+        producer_request_timeout=REQUEST_SECONDS,
     )

@@ -17,7 +17,7 @@ from runtime.journal.errors import Broken, Unwell
 from runtime.journal.machine import Record
 from runtime.settings import Settings
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
 

@@ -39,7 +39,8 @@ class Watch(Generic[L]):
     seen: dict[L, tuple[int, float]] = dataclasses.field(default_factory=dict)
 
     def silence(self, now: float) -> Advice[L]:
-        """The broker did not answer."""
+        """The broker did not answer: nobody can move, so nobody stands still."""
+        self.seen.clear()
         if now - self.heard > SILENT_SECONDS:
             return Advice([], f"no answer from the broker for {SILENT_SECONDS:.0f} s")
         return Advice([], None)

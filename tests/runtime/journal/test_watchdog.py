@@ -30,6 +30,14 @@ def test_a_lane_that_left_and_came_back_is_not_held_to_its_past():
     assert watch.look(16.0, still) == FINE
 
 
+def test_the_time_of_an_outage_is_not_held_against_the_lanes():
+    watch: Watch[str] = Watch(0.0)
+    still = {"lane": Standing(5, 9, waiting=False)}
+    watch.look(0.0, still)
+    assert watch.silence(30.0) == FINE
+    assert [watch.look(now, still) for now in (31.0, 32.0)] == [FINE] * 2
+
+
 def test_a_broker_that_is_silent_for_a_minute_halts_the_process_and_a_spare_worker_is_healthy():
     watch: Watch[str] = Watch(0.0)
     assert watch.silence(60.0) == FINE
