@@ -12,7 +12,7 @@ from typing import Literal
 MAX_TOTAL_ATOMS = 1 << 62
 """No asset's total passes this, so a wallet and the sum of two fit a `bigint`."""
 OUTSIDE = ("deposits", "withdrawals", "adjustments", "exchange_payable")
-"""The accounts from whose sum an asset's total is known: what all inside own is minus what these own."""
+"""The accounts through which an asset comes and goes: its total is minus their sum, and minus what the house owes."""
 
 TransactionType = Literal["deposit", "withdrawal", "purchase", "refund", "trade", "fee", "adjustment"]
 

@@ -24,6 +24,7 @@ VERBS = (
     "topics",
     "seed",
     "dump",
+    "reconcile",
     "admin",
     "shell",
     "urls",

@@ -84,3 +84,58 @@ where t.idempotency_key is not null
   and not exists (select from idempotency_keys k where k.user_id = t.requested_by
     and k.key = t.idempotency_key and k.subject = 'transfer' and k.subject_id = t.id)
 order by 1
+
+-- name: I9_orders
+-- An order is filled by as much as its trades say.
+select 'order ' || o.id as place, concat_ws(' ', coalesce(f.lots, 0), coalesce(f.quote_atoms, 0)) as expected,
+       concat_ws(' ', o.filled_lots, o.filled_quote_atoms) as found
+from orders o
+left join (select order_id, sum(lots) as lots, sum(quote_atoms) as quote_atoms from fills group by order_id) f
+    on f.order_id = o.id
+where coalesce(f.lots, 0) <> o.filled_lots or coalesce(f.quote_atoms, 0) <> o.filled_quote_atoms
+union all
+select 'trade ' || f.market || '-' || f.trade_seq, 'order ' || f.order_id || ' of user ' || f.user_id, 'none'
+from fills f
+where not exists (select from orders o where o.id = f.order_id and o.user_id = f.user_id
+                  and o.market = f.market and o.side = f.side)
+order by 1
+
+-- name: I9_values
+-- A trade is worth what its price and size say, to the atom.
+select 'trade ' || t.market || '-' || t.trade_seq as place,
+       (t.price_ticks::numeric * t.lots * m.tick_lot_quote_atoms)::text as expected, t.quote_atoms::text as found
+from trades t join markets m on m.symbol = t.market
+where t.price_ticks::numeric * t.lots * m.tick_lot_quote_atoms <> t.quote_atoms
+order by 1
+
+-- name: I9_legs
+-- Both sides of a trade are in its transfer, with what they gave, got and paid as a fee.
+with asked as (
+    select f.id, f.market, f.trade_seq, f.order_id, f.user_id, l.account, l.asset, l.amount
+    from fills f join trades t on t.id = f.id join markets m on m.symbol = f.market
+    cross join lateral (values
+        (case t.kind when 'house' then 'pending' else 'wallet' end, m.base,
+         case f.side when 'buy' then f.lots::numeric * m.lot_base_atoms - f.fee_atoms
+                     else -f.lots::numeric * m.lot_base_atoms end),
+        ('wallet', m.quote,
+         case f.side when 'buy' then -f.quote_atoms::numeric else f.quote_atoms::numeric - f.fee_atoms end)
+    ) as l (account, asset, amount)
+    where l.amount <> 0
+), booked as (
+    select p.transfer_id as id, t.market, t.trade_seq, p.order_id, p.user_id, p.account, p.asset, sum(p.amount) as amount
+    from postings p join transfers t on t.id = p.transfer_id
+    where t.kind in ('trade', 'purchase') and p.user_id is not null
+    group by 1, 2, 3, 4, 5, 6, 7
+    having sum(p.amount) <> 0
+)
+select concat('trade ', market, '-', trade_seq, ' order ', order_id, ' ', account, ' ', asset) as place,
+       coalesce(a.amount, 0)::text as expected, coalesce(b.amount, 0)::text as found
+from asked a full join booked b using (id, market, trade_seq, order_id, user_id, account, asset)
+where coalesce(a.amount, 0) <> coalesce(b.amount, 0)
+order by 1
+
+-- name: I10
+-- The trades of a market are numbered without a gap.
+select market as place, count(*)::text as expected, max(trade_seq)::text as found
+from trades group by market having count(*) <> max(trade_seq)
+order by market

@@ -18,8 +18,9 @@ returning balance
 -- Read after the locks, so that what a rival has just committed is seen.
 select k.subject, k.subject_id, k.digest,
        exists (select from request_signatures r where r.signature = $4) as signature_seen,
-       (select -coalesce(sum(s.balance), 0)::bigint from system_accounts s
-        where s.asset = $3 and s.account = any ($5::text[])) as total
+       (select -coalesce(sum(case when s.account = 'house' then least(s.balance, 0) else s.balance end), 0)::bigint
+        from system_accounts s
+        where s.asset = $3 and (s.account = any ($5::text[]) or s.account = 'house')) as total
 from (values (1)) as one_row
 left join idempotency_keys k on k.user_id = $1 and k.key = $2
 

@@ -153,6 +153,21 @@ async def test_no_asset_grows_past_what_can_be_counted(connection, ada, deposit)
     assert await wallets(connection) == [(ada, "USD", LIMIT - 1, 0, 0)]
 
 
+async def test_what_the_house_has_sold_counts_as_there(connection, ada, deposit):
+    """The buyer owns it already, though nobody has brought it yet."""
+    await connection.execute("insert into currencies (code, name, scale) values ('BTC', 'Bitcoin', 8)")
+    await connection.execute(f"""
+        insert into transfers (kind) values ('exchange');
+        insert into postings (transfer_id, account, market, user_id, asset, amount, type)
+        values (1, 'house', 'BTC-USD', null, 'BTC', -{LIMIT - 5}, null),
+               (1, 'pending', null, {ada}, 'BTC', {LIMIT - 5}, null);
+        insert into wallets values ({ada}, 'BTC', 0, 0, {LIMIT - 5});
+        insert into system_accounts values ('house', 'BTC-USD', 'BTC', -{LIMIT - 5})""")
+    btc = dataclasses.replace(deposit, asset="BTC", amount_atoms=6)
+    assert await transfer(connection, btc) is Refused.AMOUNT_TOO_LARGE
+    assert isinstance(await transfer(connection, dataclasses.replace(btc, amount_atoms=5)), Transferred)
+
+
 async def test_a_transfer_that_dies_in_the_middle_never_was(pool, connection, ada, deposit):
     """The backend is ended after the money has moved and before the commit."""
     async with pool.acquire() as doomed:
