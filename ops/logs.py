@@ -22,12 +22,13 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     log_file = find(Home(load().home), args.name)
-    for line in log_file.last_lines(args.lines):
+    end = log_file.size()
+    for line in log_file.last_lines(args.lines, end=end):
         print(line)
+    sys.stdout.flush()
     if args.follow:
-        for text in log_file.follow(lambda: time.sleep(LOOK_EVERY_S)):
-            sys.stdout.write(text)
-            sys.stdout.flush()
+        for text in log_file.follow(end, lambda: time.sleep(LOOK_EVERY_S)):
+            print(text, end="", flush=True)
     return 0
 
 

@@ -56,16 +56,18 @@ class LogFile:
         """The older part with that number; 1 is the newest."""
         return self.path.with_name(f"{self.path.name}.{number}")
 
-    def last_lines(self, count: int) -> list[str]:
-        """The newest lines, oldest of them first; those of the newest older part where this one has too few."""
-        lines = tail(self.path, count)
+    def size(self) -> int:
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def last_lines(self, count: int, *, end: int | None = None) -> list[str]:
+        """The newest lines before `end`, oldest of them first; a file with too few is filled up from the older part."""
+        lines = tail(self.path, count, end)
         return (tail(self.part(1), count - len(lines)) if len(lines) < count else []) + lines
 
-    def follow(self, wait: Callable[[], None]) -> Iterator[str]:
-        """Text as it is written from now on, through rotations; `wait` is called when there is none."""
-        position = self.path.stat().st_size if self.path.exists() else 0
+    def follow(self, position: int, wait: Callable[[], None]) -> Iterator[str]:
+        """Text as it is written from that place on, through rotations; `wait` is called when there is none."""
         while True:
-            size = self.path.stat().st_size if self.path.exists() else 0
+            size = self.size()
             if size < position:
                 position = 0
             if size == position:
@@ -78,12 +80,13 @@ class LogFile:
             yield data.decode("utf-8", errors="replace")
 
 
-def tail(path: Path, count: int) -> list[str]:
-    """The last lines of a file, read from its end; none when there is no file."""
+def tail(path: Path, count: int, end: int | None = None) -> list[str]:
+    """The last lines of a file, or of what stands before `end`, read backwards; none when there is no file."""
     if count <= 0 or not path.exists():
         return []
     with path.open("rb") as file:
-        position = file.seek(0, os.SEEK_END)
+        size = file.seek(0, os.SEEK_END)
+        position = size if end is None else min(size, end)
         data = b""
         while position > 0 and data.count(b"\n") <= count:
             step = min(TAIL_BLOCK_BYTES, position)

@@ -46,6 +46,14 @@ def test_the_last_lines_reach_into_the_older_part(log_file: LogFile) -> None:
     ]
 
 
+def test_lines_written_meanwhile_are_left_to_the_one_who_follows(log_file: LogFile) -> None:
+    log_file.path.write_text("a\nb\n")
+    end = log_file.size()
+    log_file.say("c")
+    assert log_file.last_lines(9, end=end) == ["a", "b"]
+    assert next(log_file.follow(end, lambda: None)) == "c\n"
+
+
 def test_a_tail_longer_than_a_block_is_whole(tmp_path: Path) -> None:
     lines = [f"{number:06} {'x' * 90}" for number in range(3000)]
     (tmp_path / "log").write_text("\n".join(lines) + "\n")
@@ -60,7 +68,7 @@ def test_a_tail_keeps_what_is_no_text_and_strange_line_ends(tmp_path: Path) -> N
 def test_following_goes_on_after_a_rotation(log_file: LogFile) -> None:
     log_file.say("old")
     writes = iter([lambda: log_file.say("x" * 200), log_file.rotate_if_large, lambda: log_file.say("new")])
-    follower = log_file.follow(lambda: next(writes)())
+    follower = log_file.follow(log_file.size(), lambda: next(writes)())
     assert [next(follower), next(follower)] == ["x" * 200 + "\n", "new\n"]
 
 

@@ -1,0 +1,45 @@
+"""`tidemark status` as people and programs read it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ops import cli
+from ops.status import as_json, as_table
+from runtime.embedded.runfiles import State
+from runtime.embedded.status import Row
+
+ROWS = [
+    Row("supervisor", 7, State.READY, None),
+    Row("kafka", None, State.NOT_READY, "127.0.0.1:9092"),
+    Row("wallet", 12, State.READY, "127.0.0.1:20001", 3),
+]
+
+
+def test_the_array_has_exactly_these_fields() -> None:
+    assert json.loads(as_json(ROWS)) == [
+        {"name": "supervisor", "pid": 7, "state": "ready", "address": None, "lag": None},
+        {"name": "kafka", "pid": None, "state": "not ready", "address": "127.0.0.1:9092", "lag": None},
+        {"name": "wallet", "pid": 12, "state": "ready", "address": "127.0.0.1:20001", "lag": 3},
+    ]
+
+
+def test_the_table_is_aligned() -> None:
+    assert as_table(ROWS).splitlines() == [
+        "NAME        PID  STATE      ADDRESS          LAG",
+        "supervisor  7    ready      -                -",
+        "kafka       -    not ready  127.0.0.1:9092   -",
+        "wallet      12   ready      127.0.0.1:20001  3",
+    ]
+
+
+def test_nothing_running_is_shown_and_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TIDEMARK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TIDEMARK_PORT", "1")
+    assert cli.main(["status", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in found][:4] == ["supervisor", "kafka", "postgres", "valkey"]
+    assert {row["state"] for row in found} == {"down"}
