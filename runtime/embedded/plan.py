@@ -71,8 +71,12 @@ class Planner:
             self.progress(f"topic differs from the table: {difference}")
 
     async def seed(self) -> None:
-        """Demo data belongs to the sandbox."""
-        from ledger.seed import seed
+        """Demo data belongs to the sandbox, and to an API that only this machine can reach."""
+        from ledger.seed import refusal, seed
 
-        if self.settings.sandbox:
+        if not self.settings.sandbox:
+            return
+        if reason := refusal(self.settings):
+            self.progress(f"no demo data: {reason}")
+        else:
             await seed(self.home.resolve(self.settings))
