@@ -48,7 +48,7 @@ def refuse_order(state: State, command: PlaceOrder, order_type: OrderType | None
         return Reject.NO_PRICE if command.kind == "market" else Reject.INVALID_PRICE
     if not 1 <= price <= MAX_PRICE_TICKS:
         return Reject.INVALID_PRICE
-    if command.kind == "limit" and terms.band_bps and not terms.in_band(price, state.reference_ticks):
+    if not state.band_low <= price <= state.band_high and command.kind == "limit":
         return Reject.OUTSIDE_BAND
     if lots is None:
         return _refuse_money(terms, command.side, budget or 0, 0, command.hold)
@@ -71,11 +71,6 @@ def refuse_purchase(state: State, command: BuyFromHouse) -> Reject | None:
     if reason := _refuse_money(terms, "buy", value, base, command.hold):
         return reason
     return Reject.PRICE_CHANGED if state.house_price_ticks > price else None
-
-
-def refuse_removal(terms: Terms) -> Reject | None:
-    """Why nothing may leave the book or shrink: only a halted market holds everything as it is."""
-    return Reject.MARKET_HALTED if terms.status == "halted" else None
 
 
 def _refuse_money(terms: Terms, side: Side, value: int, base: int, hold: Hold) -> Reject | None:

@@ -26,6 +26,7 @@ def change_market(state: State, command: ChangeMarket) -> list[Event]:
     if terms is None:
         return [refused(command, Reject.INVALID_MARKET)]
     state.terms = terms
+    state.measure_band()
     return [terms.told()]
 
 

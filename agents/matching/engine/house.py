@@ -12,6 +12,7 @@ def list_price(state: State, command: ListPrice) -> list[Event]:
     if not 1 <= command.price_ticks <= MAX_PRICE_TICKS:
         return [refused(command, Reject.INVALID_PRICE)]
     state.house_price_ticks = command.price_ticks
+    state.measure_band()
     return [PriceListed(command.price_ticks)]
 
 

@@ -1,6 +1,9 @@
-"""Orders leave the book, or shrink in it, because their user says so. Whose order it is not finds no such order."""
+"""Orders leave the book, or shrink in it, because their user says so. Whose order it is not finds no such order.
 
-from agents.matching.engine.admission import refuse_removal, refused
+Only a halted market holds everything as it is.
+"""
+
+from agents.matching.engine.admission import refused
 from agents.matching.engine.book import Order
 from agents.matching.engine.state import State
 from schemas.commands import CancelAll, CancelOrder, ReduceOrder
@@ -9,8 +12,8 @@ from schemas.executions import AllCanceled, Canceled, Event, Reduced, Reject
 
 def cancel(state: State, command: CancelOrder) -> list[Event]:
     """One order out of the book."""
-    if reason := refuse_removal(state.terms):
-        return [refused(command, reason)]
+    if state.terms.status == "halted":
+        return [refused(command, Reject.MARKET_HALTED)]
     order = _own(state, command.order_id, command.user_id)
     if order is None:
         return [refused(command, Reject.UNKNOWN_ORDER)]
@@ -19,8 +22,8 @@ def cancel(state: State, command: CancelOrder) -> list[Event]:
 
 def cancel_all(state: State, command: CancelAll) -> list[Event]:
     """All orders of a user, by rising id, so that the outcome does not depend on how the book came about."""
-    if reason := refuse_removal(state.terms):
-        return [refused(command, reason)]
+    if state.terms.status == "halted":
+        return [refused(command, Reject.MARKET_HALTED)]
     own = state.book.by_user.get(command.user_id, {})
     events: list[Event] = [_canceled(state, own[order_id]) for order_id in sorted(own)]
     events.append(AllCanceled(command.user_id, len(events)))
@@ -29,8 +32,8 @@ def cancel_all(state: State, command: CancelAll) -> list[Event]:
 
 def reduce(state: State, command: ReduceOrder) -> list[Event]:
     """A smaller order in the same place of the queue."""
-    if reason := refuse_removal(state.terms):
-        return [refused(command, reason)]
+    if state.terms.status == "halted":
+        return [refused(command, Reject.MARKET_HALTED)]
     order = _own(state, command.order_id, command.user_id)
     if order is None:
         return [refused(command, Reject.UNKNOWN_ORDER)]

@@ -8,8 +8,8 @@ from agents.matching.engine.book import Order
 from agents.matching.engine.order_types import ORDER_TYPES
 from agents.matching.engine.state import State
 from agents.matching.engine.taking import Match, Taker, take
-from agents.matching.engine.terms import WHOLE_BPS, Terms
-from schemas.commands import PlaceOrder, Side
+from agents.matching.engine.terms import WHOLE_BPS
+from schemas.commands import PlaceOrder
 from schemas.executions import Event, Expired, Expiry, Filled, Reject, Rested, Traded
 
 
@@ -48,8 +48,8 @@ def _taker(state: State, command: PlaceOrder) -> Taker | None:
     assert price is not None
     if best is None or best.key > price * against.direction:
         return None
-    if terms.band_bps and command.kind == "market":
-        price = _narrowed(terms, command.side, price, state.reference_ticks)
+    if command.kind == "market":  # its price is a protection, no wish: the band does not refuse but narrow it
+        price = min(price, state.band_high) if command.side == "buy" else max(price, state.band_low)
         if best.key > price * against.direction:
             return None
     if command.lots is not None:
@@ -57,12 +57,6 @@ def _taker(state: State, command: PlaceOrder) -> Taker | None:
     assert command.quote_atoms is not None
     budget = command.quote_atoms // terms.tick_lot_quote_atoms
     return Taker(command.user_id, against, price, budget // best.price, budget, command.self_trade)
-
-
-def _narrowed(terms: Terms, side: Side, price_ticks: int, reference_ticks: int | None) -> int:
-    """A market order's price is a protection, no wish: the band does not refuse it but narrows how far it reaches."""
-    edge = terms.into_band(price_ticks, reference_ticks)
-    return min(price_ticks, edge) if side == "buy" else max(price_ticks, edge)
 
 
 def _trade(state: State, command: PlaceOrder, matches: list[Match], events: list[Event]) -> None:
@@ -101,6 +95,7 @@ def _trade(state: State, command: PlaceOrder, matches: list[Match], events: list
                 taker_released_atoms=(limit - price) * lots * quote_each if improves else 0,
             )
         )
+    state.measure_band()
 
 
 def _rest(state: State, command: PlaceOrder, lots: int) -> Rested:

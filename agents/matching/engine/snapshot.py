@@ -98,6 +98,7 @@ def _state(header: dict[str, Any], bits: bytes) -> State:
     state.last_price_ticks = header["last_price_ticks"]
     state.house_price_ticks = header["house_price_ticks"]
     state.window = Window(header["highest_number"], bits)
+    state.measure_band()
     return state
 
 

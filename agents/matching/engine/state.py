@@ -6,9 +6,12 @@ from agents.matching.engine.window import Window
 
 
 class State:
-    """Changed by one command at a time; a snapshot is all of it."""
+    """Changed by one command at a time; a snapshot is all of it but the band, which follows from the rest."""
 
-    __slots__ = ("book", "house_price_ticks", "last_price_ticks", "now_ms", "terms", "trade_seq", "window")
+    __slots__ = (
+        "band_high", "band_low", "book", "house_price_ticks", "last_price_ticks", "now_ms", "terms", "trade_seq",
+        "window",
+    )  # fmt: skip
 
     def __init__(self, terms: Terms, now_ms: int = 0) -> None:
         self.terms = terms
@@ -18,8 +21,9 @@ class State:
         self.house_price_ticks: int | None = None
         self.window = Window()
         self.book = Book()
+        self.measure_band()
 
-    @property
-    def reference_ticks(self) -> int | None:
-        """What the band is measured from: the last trade in the book, else the house's price, else nothing."""
-        return self.house_price_ticks if self.last_price_ticks is None else self.last_price_ticks
+    def measure_band(self) -> None:
+        """Anew from the last trade in the book, else the house's price, whenever one of these or the terms change."""
+        reference = self.house_price_ticks if self.last_price_ticks is None else self.last_price_ticks
+        self.band_low, self.band_high = self.terms.band(reference)

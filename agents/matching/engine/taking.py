@@ -4,17 +4,12 @@
 """
 
 import itertools
-from typing import NamedTuple
 
 from agents.matching.engine.book import Book, Level, Order, Side
 from schemas.commands import SelfTrade
 
-
-class Match(NamedTuple):
-    """A maker and the lots it gave; no lots: the self-trade rule took it out."""
-
-    maker: Order
-    lots: int
+# A maker and the lots it gave; no lots: the self-trade rule took it out.
+Match = tuple[Order, int]
 
 
 class Taker:
@@ -52,14 +47,14 @@ def take(book: Book, taker: Taker) -> list[Match]:
         if maker.user_id == taker.user_id:
             if taker.self_trade != "expire_taker":
                 book.remove(maker)
-                matches.append(Match(maker, 0))
+                matches.append((maker, 0))
             if taker.self_trade != "expire_maker":
                 taker.stopped = True
                 break
             continue
         lots = maker.lots if maker.lots < wanted else wanted
         book.shrink(maker, lots)
-        matches.append(Match(maker, lots))
+        matches.append((maker, lots))
         wanted -= lots
         if budget is not None:
             budget -= lots * level.price

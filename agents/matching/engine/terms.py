@@ -86,20 +86,14 @@ class Terms:
 
     def hold_atoms(self, side: Side, price_ticks: int, lots: int) -> int:
         """What an order needs set aside: a buy the value at its price, a sell the lots themselves."""
-        return self.quote_atoms(price_ticks, lots) if side == "buy" else self.base_atoms(lots)
+        return price_ticks * lots * self.tick_lot_quote_atoms if side == "buy" else lots * self.lot_base_atoms
 
-    def in_band(self, price_ticks: int, reference_ticks: int | None) -> bool:
-        """Whether a price is no farther from the reference than the band allows."""
+    def band(self, reference_ticks: int | None) -> tuple[int, int]:
+        """The lowest and the highest limit price; without a band, or a price to measure from, any is good."""
         if not self.band_bps or reference_ticks is None:
-            return True
-        return abs(price_ticks - reference_ticks) * WHOLE_BPS <= self.band_bps * reference_ticks
-
-    def into_band(self, price_ticks: int, reference_ticks: int | None) -> int:
-        """The price nearest to this one that is in the band."""
-        if self.in_band(price_ticks, reference_ticks) or reference_ticks is None:
-            return price_ticks
+            return 1, MAX_PRICE_TICKS
         width = self.band_bps * reference_ticks // WHOLE_BPS
-        return reference_ticks + width if price_ticks > reference_ticks else reference_ticks - width
+        return max(1, reference_ticks - width), min(reference_ticks + width, MAX_PRICE_TICKS)
 
     def opened(self, market: str) -> MarketOpened:
         """The fact that a market began with these terms."""

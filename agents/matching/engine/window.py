@@ -6,6 +6,7 @@ The API relays a command that may have been sent already. The ring follows from 
 import enum
 
 SPAN = 262_144
+_BYTES = SPAN // 8
 
 
 class Admission(enum.Enum):
@@ -27,12 +28,12 @@ class Window:
 
     def __init__(self, highest: int = 0, bits: bytes | None = None) -> None:
         self.highest = highest
-        self.bits = bytearray(SPAN // 8 if bits is None else bits)
+        self.bits = bytearray(_BYTES if bits is None else bits)
 
     def admit(self, number: int) -> Admission:
         """Say what the number is, and remember it if it is new. A number ahead or behind changes nothing."""
         step = number - self.highest
-        index, bit = number % SPAN >> 3, 1 << (number & 7)
+        index, bit = (number >> 3) % _BYTES, 1 << (number & 7)
         if step > 0:
             if step > SPAN:
                 return Admission.AHEAD

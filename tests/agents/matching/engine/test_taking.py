@@ -39,5 +39,5 @@ def test_a_taker_by_money_has_enough_when_the_rest_buys_no_lot():
     book = Book()
     book.rest(Order(1, 1, book.asks, 30, 5, 5))
     taker = Taker(2, book.asks, 50, 0, 100, "expire_taker")
-    assert [(match.maker.order_id, match.lots) for match in take(book, taker)] == [(1, 3)]
+    assert [(maker.order_id, lots) for maker, lots in take(book, taker)] == [(1, 3)]
     assert (taker.lots, taker.budget) == (0, 10)

@@ -5,7 +5,7 @@ import dataclasses
 import msgspec
 import pytest
 
-from agents.matching.engine.terms import MAX_ATOMS, Terms
+from agents.matching.engine.terms import MAX_ATOMS, MAX_PRICE_TICKS, Terms
 from schemas.commands import ChangeMarket, OpenMarket
 
 OPEN = OpenMarket(
@@ -39,13 +39,12 @@ def test_a_change_touches_what_it_names():
 
 
 @pytest.mark.parametrize(
-    ("price", "reference", "inside", "nearest"),
-    [(90, 99, True, 90), (89, 99, False, 90), (108, 99, True, 108), (109, 99, False, 108), (5, None, True, 5)],
-)
-def test_the_band_is_measured_from_the_reference_and_its_edges_are_whole_ticks(price, reference, inside, nearest):
-    terms = dataclasses.replace(TERMS, band_bps=1_000)
-    assert (terms.in_band(price, reference), terms.into_band(price, reference)) == (inside, nearest)
-
-
-def test_no_band_is_no_bound():
-    assert dataclasses.replace(TERMS, band_bps=0).in_band(10**9, 1)
+    ("band_bps", "reference", "bounds"),
+    [
+        (1_000, 100, (90, 110)), (1_000, 99, (90, 108)), (1_000, 9, (9, 9)), (15_000, 100, (1, 250)),
+        (0, 100, (1, MAX_PRICE_TICKS)), (1_000, None, (1, MAX_PRICE_TICKS)),
+        (1_000, MAX_PRICE_TICKS, (MAX_PRICE_TICKS - MAX_PRICE_TICKS // 10, MAX_PRICE_TICKS)),
+    ],
+)  # fmt: skip
+def test_the_band_is_measured_from_the_reference_and_its_edges_are_whole_ticks(band_bps, reference, bounds):
+    assert dataclasses.replace(TERMS, band_bps=band_bps).band(reference) == bounds
