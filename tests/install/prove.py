@@ -6,6 +6,7 @@ one fails. It takes some minutes and fetches all that a newcomer's first start f
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -53,6 +54,7 @@ def main(asked: set[str]) -> int:
     began = time.monotonic()
     table = Table()
     temporary = Path(tempfile.mkdtemp(prefix="tidemark-proof-")).resolve()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))  # what was started is ended then too
     try:
         prove_all(asked, temporary, table)
     finally:
