@@ -98,6 +98,12 @@ class Catalogue:
         recent = await self.recent()
         return recent if code in recent.currencies else await self.fresh()
 
+    async def with_market(self, symbol: str) -> Listing:
+        """One in which this market is open, if it is anywhere: a market just opened is found at once."""
+        recent = await self.recent()
+        known = recent.markets.get(symbol)
+        return recent if known is not None and known.market.status == "open" else await self.fresh()
+
     def _start(self) -> asyncio.Task[Listing]:
         self._running = asyncio.create_task(self._read())
         return self._running

@@ -118,7 +118,7 @@ async def one(call: Call) -> ExchangeOrder | Purchase:
 
 
 @routes.get(
-    r"orders/by-client-id/{client_order_id:[A-Za-z0-9._:/-]{1,64}}",
+    r"orders/by-client-id/{client_order_id:.{1,200}}",
     Policy.READ,
     answer=ExchangeOrder | Purchase,
     refusals=(NOT_FOUND,),
@@ -127,10 +127,12 @@ async def by_client_id(call: Call) -> ExchangeOrder | Purchase:
     """One of the caller's orders, by the name that he gave it."""
     name = call.part("client_order_id")
     async with call.services.database.connection() as connection:
-        order_id = await rows.by_client_id(connection, call.user.id, name)
-    if order_id is None:
-        raise not_found("order")
-    return await _shown(call, await own(call, order_id))
+        for spelled in (name, name.removesuffix("/")):  # a name may end with a slash, and so may a path
+            if idempotency.FORM.fullmatch(spelled) and (
+                order_id := await rows.by_client_id(connection, call.user.id, spelled)
+            ):
+                return await _shown(call, await own(call, order_id))
+    raise not_found("order")
 
 
 @routes.get("fills", Policy.READ, query=FillsQuery, answer=Page[Fill])

@@ -53,17 +53,17 @@ class Draft:
 async def draft(call: Call, sent: Mapping[str, Any], key: str | None) -> Draft:
     """Every check that needs neither the hold nor the journal."""
     services = call.services
-    listing = await services.catalogue.recent()
     if "crypto" in sent:
         if "market" in sent:
             raise Refusal(INVALID_FIELD, "market is for exchange orders; a purchase has crypto alone.", "market")
         wanted = validation.body(NewPurchase, sent)
         origin = await _origin(call, wanted, sent, key)
+        listing = await services.catalogue.fresh()  # the price that is held is the price that is shown
         listed = listing.house_market(wanted.crypto, "crypto")
         return Draft(admission.purchase(wanted, listed, origin), listed)
     body = validation.body(NewExchangeOrder, sent)
     origin = await _origin(call, body, sent, key)
-    listed = listing.market(body.market, "market")
+    listed = (await services.catalogue.with_market(body.market)).market(body.market, "market")
     needs_price = body.type == "market" or listed.market.band_bps
     reference = await services.prices.reference(listed) if needs_price else admission.Reference()
     return Draft(admission.exchange_order(body, listed, reference, services.settings.collar_bps, origin), listed)

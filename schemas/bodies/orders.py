@@ -24,6 +24,10 @@ TimeInForce = Literal["gtc", "ioc", "fok"]
 SelfTrade = Literal["expire_taker", "expire_maker", "expire_both"]
 State = Literal["pending", "open", "partially_filled", "filled", "canceled", "rejected", "expired"]
 PurchaseState = Literal["pending", "aggregated", "sent", "completed", "refunded", "rejected"]
+AnyState = Literal[
+    "pending", "open", "partially_filled", "filled", "canceled", "rejected", "expired",
+    "aggregated", "sent", "completed", "refunded",
+]  # fmt: skip
 MAX_BATCH = 50
 
 
@@ -100,7 +104,7 @@ class OrdersQuery(PageQuery):
     """Which of one's own orders."""
 
     market: MarketSymbol | None = None
-    state: State | PurchaseState | None = None
+    state: AnyState | None = None
     open: bool | None = None
 
 

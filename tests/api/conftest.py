@@ -3,13 +3,19 @@
 The tests of one file share one name space and one open door; each makes users of its own.
 """
 
+import asyncio
 import contextlib
 import dataclasses
 import json
+import os
 import secrets
+import signal
+import subprocess
+import sys
+import time
 import types
 import typing
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +32,10 @@ from api.table import ROUTES
 from ledger import listings
 from ledger.connection import books
 from ledger.migrate import migrate
+from ledger.reconcile import differences
 from runtime import kafka
-from runtime.settings import Settings
+from runtime.embedded.home import Home
+from runtime.settings import PROJECT_ROOT, Settings
 from schemas import money
 from schemas.topics import CHANGELOGS, TOPICS
 
@@ -164,3 +172,104 @@ async def market(door: Door) -> str:
 async def user(client: Client) -> Client:
     """Somebody whom nobody else uses."""
     return await client.register(f"u{secrets.token_hex(6)}")
+
+
+class Processes:
+    """Processes of the exchange in one name space: started, paused, killed, and gone at the end."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self.settings = settings
+        self.folder = folder
+        Home(folder).make()
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, module: str, **more: str) -> None:
+        settings = self.settings
+        environ = {
+            **os.environ,
+            "POSTGRES_HOST": str(settings.postgres_host), "POSTGRES_PORT": str(settings.postgres_port),
+            "POSTGRES_USER": settings.postgres_user, "POSTGRES_PASSWORD": settings.postgres_password,
+            "POSTGRES_DB": settings.postgres_db, "REDIS_HOST": str(settings.redis_host),
+            "REDIS_PORT": str(settings.redis_port), "REDIS_PASSWORD": settings.redis_password,
+            "KAFKA_BOOTSTRAP": str(settings.kafka_bootstrap), "TIDEMARK_NAMESPACE": settings.namespace,
+            "KAFKA_PARTITIONS": str(settings.kafka_partitions), "TIDEMARK_HOME": str(self.folder),
+            "JWT_SECRET_KEY": settings.jwt_secret_key, "SECRET_KEY": settings.secret_key,
+            "TIDEMARK_CONFIG": os.devnull, "TIDEMARK_TEST": "1", **more,
+        }  # fmt: skip
+        with (self.folder / f"{module}.log").open("ab") as log:
+            self.running[module] = subprocess.Popen(
+                [sys.executable, "-m", module], env=environ, cwd=PROJECT_ROOT, stderr=log, stdin=subprocess.DEVNULL
+            )
+
+    def send(self, module: str, number: signal.Signals) -> None:
+        self.running[module].send_signal(number)
+
+    def said(self, module: str) -> str:
+        return (self.folder / f"{module}.log").read_text(errors="replace")[-4000:]
+
+    def alive(self) -> bool:
+        return all(process.poll() is None for process in self.running.values())
+
+    def all_said(self) -> str:
+        return "\n".join(self.said(module) for module in self.running)
+
+    def stop(self) -> None:
+        for process in self.running.values():
+            process.kill()
+            process.wait()
+
+
+async def until(
+    ask: Callable[[], Awaitable[Any]], within_s: float = 90.0, otherwise: Processes | None = None
+) -> Any:
+    """Asks again and again until the answer is true, and returns it; else shows what the processes said."""
+    deadline = time.monotonic() + within_s
+    while not (answer := await ask()):
+        assert otherwise is None or otherwise.alive(), otherwise.all_said()
+        assert time.monotonic() < deadline, "" if otherwise is None else otherwise.all_said()
+        await asyncio.sleep(0.05)
+    return answer
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def agents(door: Door, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Processes]:
+    """The matching agent and the wallet agent, behind the open door; after the tests the books must be right."""
+    settings = door.services.settings
+    await kafka.ensure_topics(settings, (*TOPICS, *CHANGELOGS))
+
+    async def is_there() -> bool:
+        return door.services.journal.is_there
+
+    await until(is_there)
+    processes = Processes(settings, tmp_path_factory.mktemp("agents"))
+    processes.start("agents.matching")
+    processes.start("agents.wallet")
+    try:
+        yield processes
+        async with books(settings) as connection:
+            assert await differences(connection) == []
+    finally:
+        processes.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def open_market(agents: Processes, admin: Client) -> str:
+    """A market of its own, really opened by the journal."""
+    base = f"T{secrets.token_hex(4).upper()}"
+    assert (await admin.post("currencies/", {"code": base, "name": base, "scale": 8})).status == 201
+    body = {"symbol": f"{base}-USD", "base": base, "quote": "USD", "tick_size": "0.01", "lot_size": "0.0001"}
+    answer = await admin.post("markets/", body | {"min_notional": "0.10"})
+
+    async def is_open() -> bool:
+        return (await admin.get(f"markets/{base}-USD/")).status == 200
+
+    assert answer.status in (201, 202), answer
+    await until(is_open, otherwise=agents)
+    return f"{base}-USD"
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def second_door(settings_of_door: Settings) -> AsyncIterator[Door]:
+    """Another instance before the same servers."""
+    async with open_door(settings_of_door) as opened:
+        yield opened

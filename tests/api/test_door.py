@@ -122,7 +122,7 @@ async def test_ready_names_every_part(client):
         await asyncio.sleep(0.1)
     assert answer.body == {
         "ready": True,
-        "parts": dict.fromkeys(("postgres", "migrations", "kafka", "topics", "redis"), "ready"),
+        "parts": dict.fromkeys(("postgres", "migrations", "kafka", "topics", "redis", "journal")),
     }
 
 
