@@ -60,7 +60,7 @@ class Measuring:
     ) -> None:
         self.settings = settings
         self.rows: list[Row] = []
-        self._repeats = repeats
+        self.repeats = repeats
         self._warm_ups = warm_ups
         self._clock = clock
         self._progress = progress
@@ -127,7 +127,7 @@ class Measuring:
         for _ in range(self._warm_ups):
             await one_repeat()
         values = []
-        for _ in range(self._repeats):
+        for _ in range(self.repeats):
             gc.collect()
             values.append(await one_repeat())
         return values
