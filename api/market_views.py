@@ -5,7 +5,7 @@ The first bytes of a book tell which one it is, so a book that has not changed c
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import redis.asyncio
@@ -29,10 +29,11 @@ class RedisViews:
 
     async def head(self, name: str) -> bytes:
         """The first bytes of a value; empty when there is none."""
-        return bytes(await self._redis.getrange(self._key(name), 0, HEAD_BYTES - 1))
+        found: Any = await self._redis.getrange(self._key(name), 0, HEAD_BYTES - 1)
+        return bytes(found)
 
     async def value(self, name: str) -> bytes | None:
-        found = await self._redis.get(self._key(name))
+        found: Any = await self._redis.get(self._key(name))
         return None if found is None else bytes(found)
 
 

@@ -12,6 +12,7 @@ from api.catalogue import Catalogue
 from api.database import Database, Pool
 from api.holding import Holding
 from api.journal import Journal
+from api.market_views import MarketViews, RedisViews
 from api.order_reader import OrderReader
 from api.outcomes import Outcomes
 from api.preparation import Preparation
@@ -71,6 +72,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             attempts=Attempts(),
             catalogue=Catalogue(source.listing),
             prices=Prices(source.book, source.last_price),
+            views=MarketViews(RedisViews(settings, views)),
             holding=holding,
             journal=journal,
             outcomes=outcomes,

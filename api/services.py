@@ -10,6 +10,7 @@ from api.catalogue import Catalogue
 from api.database import Database
 from api.holding import Holding
 from api.journal import Journal
+from api.market_views import MarketViews
 from api.order_reader import OrderReader
 from api.outcomes import Outcomes
 from api.prices import Prices
@@ -32,6 +33,7 @@ class Services:
     attempts: Attempts
     catalogue: Catalogue
     prices: Prices
+    views: MarketViews
     holding: Holding
     journal: Journal
     outcomes: Outcomes

@@ -1,1 +1,1 @@
-"""Marketdata: the views that everybody may see: order book, trades, ticker, candles."""
+"""Marketdata: follows the executions, and shows book, trades, ticker and candles to everybody."""
