@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from agents.matching.engine import governing, house, leaving, placing, snapshot
 from agents.matching.engine.admission import refused
@@ -72,7 +72,7 @@ class Market:
         return snapshot.encode(self.symbol, self.state)
 
     @classmethod
-    def restore(cls, data: bytes) -> "Market":
+    def restore(cls, data: bytes) -> Self:
         """The market that `snapshot` told of, or `UnreadableSnapshotError`, or `UnknownRulesError` as in `apply`."""
         symbol, state = snapshot.decode(data)
         market = cls(symbol)
