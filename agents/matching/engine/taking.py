@@ -64,8 +64,7 @@ def take(book: Book, taker: Taker) -> list[Match]:
 
 def can_fill(book: Book, taker: Taker) -> bool:
     """Whether `take` would give all that is wanted. A level counts as a whole, unless own orders stand in it."""
-    own = book.by_user.get(taker.user_id, {}).values()
-    own_levels = {order.level for order in own if order.side is taker.against}
+    own_lots = _own_lots(book, taker)
     budget, wanted = taker.budget, taker.lots
     for level in taker.against:
         if level.key > taker.reach:
@@ -74,7 +73,8 @@ def can_fill(book: Book, taker: Taker) -> bool:
             wanted = budget // level.price
         if not wanted:
             break
-        offered, stops = _offer_beside_own(level, taker) if level in own_levels else (level.lots, False)
+        stops = level in own_lots and taker.self_trade != "expire_maker"
+        offered = _lots_ahead(level, taker.user_id) if stops else level.lots - own_lots.get(level, 0)
         lots = min(offered, wanted)
         wanted -= lots
         if stops:
@@ -84,9 +84,15 @@ def can_fill(book: Book, taker: Taker) -> bool:
     return not wanted
 
 
-def _offer_beside_own(level: Level, taker: Taker) -> tuple[int, bool]:
-    """What a level with own orders in it offers, and whether the first of them would stop the taker."""
-    if taker.self_trade == "expire_maker":
-        return sum(order.lots for order in level if order.user_id != taker.user_id), False
-    ahead = itertools.takewhile(lambda order: order.user_id != taker.user_id, level)
-    return sum(order.lots for order in ahead), True
+def _own_lots(book: Book, taker: Taker) -> dict[Level, int]:
+    """How much of each opposite level is the taker's own."""
+    own_lots: dict[Level, int] = {}
+    for order in book.by_user.get(taker.user_id, {}).values():
+        if order.side is taker.against:
+            own_lots[order.level] = own_lots.get(order.level, 0) + order.lots
+    return own_lots
+
+
+def _lots_ahead(level: Level, user_id: int) -> int:
+    """What stands before this user's first order at a price."""
+    return sum(order.lots for order in itertools.takewhile(lambda order: order.user_id != user_id, level))
