@@ -34,7 +34,7 @@ from ledger.connection import books
 from ledger.migrate import migrate
 from ledger.reconcile import differences
 from runtime import kafka
-from runtime.embedded.home import Home
+from runtime.embedded.home import Home, free_port
 from runtime.settings import PROJECT_ROOT, Settings
 from schemas import money
 from schemas.topics import CHANGELOGS, TOPICS
@@ -65,6 +65,10 @@ class Client:
 
     def as_user(self, token: str) -> "Client":
         return Client(self.session, self.base, token)
+
+    def at(self, base: str) -> "Client":
+        """The same user at another instance."""
+        return Client(self.session, base, self.token)
 
     async def call(self, method: str, path: str, body: Any = None, **options: Any) -> Answered:
         headers = {**({"Authorization": f"Bearer {self.token}"} if self.token else {}), **options.pop("headers", {})}
@@ -207,8 +211,11 @@ class Processes:
     def said(self, module: str) -> str:
         return (self.folder / f"{module}.log").read_text(errors="replace")[-4000:]
 
-    def alive(self) -> bool:
-        return all(process.poll() is None for process in self.running.values())
+    def revive(self) -> None:
+        """Starts again what has ended, as the supervisor does: an agent that was frozen halts by itself."""
+        for module, process in list(self.running.items()):
+            if process.poll() is not None:
+                self.start(module)
 
     def all_said(self) -> str:
         return "\n".join(self.said(module) for module in self.running)
@@ -219,14 +226,15 @@ class Processes:
             process.wait()
 
 
-async def until(
+async def wait_until(
     ask: Callable[[], Awaitable[Any]], within_s: float = 90.0, otherwise: Processes | None = None
 ) -> Any:
     """Asks again and again until the answer is true, and returns it; else shows what the processes said."""
     deadline = time.monotonic() + within_s
     while not (answer := await ask()):
-        assert otherwise is None or otherwise.alive(), otherwise.all_said()
         assert time.monotonic() < deadline, "" if otherwise is None else otherwise.all_said()
+        if otherwise is not None:
+            otherwise.revive()
         await asyncio.sleep(0.05)
     return answer
 
@@ -240,7 +248,7 @@ async def agents(door: Door, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
     async def is_there() -> bool:
         return door.services.journal.is_there
 
-    await until(is_there)
+    await wait_until(is_there)
     processes = Processes(settings, tmp_path_factory.mktemp("agents"))
     processes.start("agents.matching")
     processes.start("agents.wallet")
@@ -264,7 +272,7 @@ async def open_market(agents: Processes, admin: Client) -> str:
         return (await admin.get(f"markets/{base}-USD/")).status == 200
 
     assert answer.status in (201, 202), answer
-    await until(is_open, otherwise=agents)
+    await wait_until(is_open, otherwise=agents)
     return f"{base}-USD"
 
 
@@ -273,3 +281,42 @@ async def second_door(settings_of_door: Settings) -> AsyncIterator[Door]:
     """Another instance before the same servers."""
     async with open_door(settings_of_door) as opened:
         yield opened
+
+
+@pytest.fixture
+def until(agents: Processes) -> Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]:
+    """Waits for something to come true, while the agents are kept running."""
+    return lambda ask: wait_until(ask, otherwise=agents)
+
+
+@pytest.fixture
+def a_door() -> Callable[[Settings], contextlib.AbstractAsyncContextManager[Door]]:
+    """Opens an instance with settings of its own."""
+    return open_door
+
+
+@pytest.fixture
+def process_api(agents: Processes, door: Door) -> Callable[..., contextlib.AbstractAsyncContextManager[str]]:
+    """An API as a process of its own, which a crash point can kill; gives its address."""
+
+    @contextlib.asynccontextmanager
+    async def opened(**environ: str) -> AsyncIterator[str]:
+        port = free_port(set())
+        base = f"http://127.0.0.1:{port}"
+        agents.start("api", TIDEMARK_PORT=str(port), **environ)
+
+        async def ready() -> bool:
+            try:
+                return (await door.client.at(base).get("/ready")).status == 200
+            except aiohttp.ClientError:
+                return False
+
+        try:
+            await wait_until(ready)
+            yield base
+        finally:
+            process = agents.running.pop("api")
+            process.kill()
+            process.wait()
+
+    return opened
