@@ -30,8 +30,9 @@ def link(prev_chain: str, body: bytes) -> str:
 
 def seal(body: bytes, prev_chain: str) -> tuple[bytes, str]:
     """The record's value with its chain fields, and the chain that the next record continues."""
-    chain = hashlib.sha256(prev_chain.encode() + body).hexdigest()[:32]
-    return b'%b,"prev_chain":"%b","chain":"%b"}' % (body[:-1], prev_chain.encode(), chain.encode()), chain
+    before = prev_chain.encode()
+    chain = hashlib.sha256(before + body).hexdigest()[:32]
+    return b'%b,"prev_chain":"%b","chain":"%b"}' % (body[:-1], before, chain.encode()), chain
 
 
 def unseal(value: bytes) -> Sealed:

@@ -5,6 +5,7 @@ waits for the one before it, so a crash between any two leaves a state that the 
 """
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -68,6 +69,7 @@ class Keeper:
             log.error("%s: %s", name, warning)
         self.partition, self._written, self._next_round = restored.partition, restored.written, restored.next_round
         self._rhythm.started(self._now())
+        gc.freeze()  # what was restored lives long: a full collection would hold the loop to look at all of it
         if restored.found:
             _check_bounds(name, self.partition.next_offset, begin, end)
             log.info("%s: restored %d markets at %d", name, len(self.partition.markets), self.partition.next_offset)

@@ -90,7 +90,8 @@ class Stream(Generic[C, E]):
     encode: Callable[[Head, C | None, Sequence[E], Any], bytes]
     """A JSON object, in bytes that depend on nothing but the arguments: where, the command (None for a parked record),
     what happened, and the machine, for what never changes in it (None for the pseudo-market)."""
-    choose: Callable[[Sequence[E]], Sequence[E]] = lambda events: events
+    choose: Callable[[Sequence[E]], Sequence[E]] | None = None
+    """Which events this stream tells; without it, all."""
     per_record: int = 500
     always: bool = False
 

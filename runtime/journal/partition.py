@@ -10,7 +10,7 @@ from typing import Generic, NamedTuple
 
 from runtime.journal.chain import ORIGIN, seal
 from runtime.journal.errors import Broken
-from runtime.journal.machine import Asked, C, E, Head, Machine, Parked, Program, Record
+from runtime.journal.machine import Asked, C, E, Head, Machine, Parked, Program, Record, Stream
 
 LOG_APPEND_TIME = 1
 PARKED_HEAD_BYTES = 16_384
@@ -60,7 +60,13 @@ class Partition(Generic[C, E]):
         self.next_offset = next_offset
         self.markets: dict[str, Market[C, E]] = {market.name: market for market in markets}
         self.nowhere = f"#{number}"
-        self.at: tuple[str, int] = (self.nowhere, next_offset)
+        self._market, self._offset = self.nowhere, next_offset
+        self._streams = program.streams
+
+    @property
+    def at(self) -> tuple[str, int]:
+        """Market and offset in hand, for the message of a halt."""
+        return self._market, self._offset
 
     def run(self, records: Sequence[Record]) -> list[Outgoing]:
         """Apply records, which follow one another, and say what they led to."""
@@ -70,21 +76,19 @@ class Partition(Generic[C, E]):
         for record in records:
             if record.offset < self.next_offset:
                 raise Broken(f"record {record.offset} was applied already, the next is {self.next_offset}")
+            self._market, self._offset = self.nowhere, record.offset
             self._apply(record, sent)
             self.next_offset = record.offset + 1
         return sent
 
     def _apply(self, record: Record, sent: list[Outgoing]) -> None:
-        self.at = (self.nowhere, record.offset)
         asked = self.program.decode(record)
         if isinstance(asked, Parked):
-            self._finish(self._pseudo_market(), record, None, asked, sent)
-            return
+            return self._park(self._pseudo_market(), record, asked, sent)
         market = self.markets.get(asked.market) or self._opened(asked)
         if isinstance(market, Parked):
-            self._finish(self._pseudo_market(), record, None, market, sent)
-            return
-        self.at = (market.name, record.offset)
+            return self._park(self._pseudo_market(), record, market, sent)
+        self._market = market.name
         if asked.rules is not None:
             self.program.check_rules(asked.rules, asked.release)
         if record.timestamp > market.now_ms:
@@ -92,10 +96,9 @@ class Partition(Generic[C, E]):
         assert market.machine is not None
         events = market.machine.apply(asked.command, market.now_ms)
         if isinstance(events, Parked):
-            self._finish(market if asked.market in self.markets else self._pseudo_market(), record, None, events, sent)
-            return
+            return self._park(self.markets.get(asked.market) or self._pseudo_market(), record, events, sent)
         self.markets.setdefault(asked.market, market)
-        self._finish(market, record, asked.command, events, sent)
+        return self._tell(market, record, asked.command, events, sent)
 
     def _opened(self, asked: Asked[C]) -> Market[C, E] | Parked:
         if not asked.opens:
@@ -110,38 +113,44 @@ class Partition(Generic[C, E]):
             market = self.markets[self.nowhere] = Market(self.nowhere, None, [Track() for _ in self.program.streams])
         return market
 
-    def _finish(
-        self,
-        market: Market[C, E],
-        record: Record,
-        command: C | None,
-        outcome: Sequence[E] | Parked,
-        sent: list[Outgoing],
+    def _park(self, market: Market[C, E], record: Record, parked: Parked, sent: list[Outgoing]) -> None:
+        """Put the record aside, and leave an empty outcome, so that nobody waits for it."""
+        if record.timestamp > market.now_ms:
+            market.now_ms = record.timestamp
+        if self.program.parked is not None:
+            sent.append(Outgoing(self.program.parked.name, market.key, _parked_value(record, parked.reason)))
+        self._tell(market, record, None, NO_EVENTS, sent)
+
+    def _tell(
+        self, market: Market[C, E], record: Record, command: C | None, events: Sequence[E], sent: list[Outgoing]
     ) -> None:
         """Number and seal what came of the record, in every stream that says something of it."""
         market.offset = record.offset
-        if record.timestamp > market.now_ms:
-            market.now_ms = record.timestamp
-        events: Sequence[E] = NO_EVENTS
-        if not isinstance(outcome, Parked):
-            events = outcome
-        elif self.program.parked is not None:
-            sent.append(Outgoing(self.program.parked.name, market.key, _parked_value(record, outcome.reason)))
-        for stream, track in zip(self.program.streams, market.tracks, strict=True):
-            items = stream.choose(events) if events else events
-            if not items and not stream.always:
+        for stream, track in zip(self._streams, market.tracks, strict=True):
+            items = events if stream.choose is None else stream.choose(events)
+            if len(items) <= stream.per_record:
+                if items or stream.always:
+                    sent.append(self._sealed(stream, track, market, command, items, 1, True))
                 continue
-            size, count, part = stream.per_record, len(items), 0
-            while True:
-                part += 1
-                last = part * size >= count
-                track.seq += 1
-                head = Head(market.name, track.seq, self.number, record.offset, market.now_ms, part, last)
-                some = items if count <= size else items[(part - 1) * size : part * size]
-                value, track.chain = seal(stream.encode(head, command, some, market.machine), track.chain)
-                sent.append(Outgoing(stream.topic, market.key, value))
-                if last:
-                    break
+            parts = -(-len(items) // stream.per_record)
+            for part in range(1, parts + 1):
+                some = items[(part - 1) * stream.per_record : part * stream.per_record]
+                sent.append(self._sealed(stream, track, market, command, some, part, part == parts))
+
+    def _sealed(
+        self,
+        stream: Stream[C, E],
+        track: Track,
+        market: Market[C, E],
+        command: C | None,
+        items: Sequence[E],
+        part: int,
+        last: bool,
+    ) -> Outgoing:
+        track.seq = seq = track.seq + 1
+        head = Head(market.name, seq, self.number, market.offset, market.now_ms, part, last)
+        value, track.chain = seal(stream.encode(head, command, items, market.machine), track.chain)
+        return Outgoing(stream.topic, market.key, value)
 
 
 def _parked_value(record: Record, reason: str) -> bytes:

@@ -95,16 +95,30 @@ def decode(record: Record) -> Asked[Command] | Parked:
     return Asked(command.market, command, command.verb == "open", rules, "the next")
 
 
+class Outcome(msgspec.Struct, gc=False):
+    """An outcome record: the head's fields, the verb, the events."""
+
+    market: str
+    seq: int
+    partition: int
+    offset: int
+    time_ms: int
+    part: int
+    last: bool
+    verb: str | None
+    events: Sequence[Event]
+
+
 def encode(head: Head, command: Command | None, events: Sequence[Event], _machine: object) -> bytes:
-    return _encoder.encode({**head._asdict(), "verb": command.verb if command else None, "events": events})
+    return _encoder.encode(Outcome(*head, command.verb if command else None, events))
 
 
 def encode_sale(head: Head, _command: Command | None, events: Sequence[Event], _machine: object) -> bytes:
-    return _encoder.encode({**head._asdict(), "sale": events[0]})
+    return _encoder.encode(Outcome(*head, "sale", events))
 
 
 def sales(events: Sequence[Event]) -> Sequence[Event]:
-    return [event for event in events if event.verb == "sell"]
+    return [event for event in events if event.verb == "sell"] if events else events
 
 
 PROGRAM: Program[Command, Event] = Program(
