@@ -19,6 +19,7 @@ from runtime.journal.rounds import Budget, Rhythm
 from runtime.journal.sink import Feed, Sink, Store
 from runtime.journal.watchdog import Advice, Standing, Watch
 from runtime.settings import Settings
+from runtime.telemetry import metrics
 
 TICK_SECONDS = 0.05
 WATCH_SECONDS = 1.0
@@ -77,6 +78,7 @@ class Worker:
 
     async def _revoked(self) -> None:
         lanes, self.lanes = self.lanes, {}
+        metrics.LAG.clear()
         await asyncio.gather(*(lane.drop() for lane in lanes.values()))
 
     async def _arrived(self, tp: TP, run: Sequence[Record]) -> None:
@@ -126,6 +128,8 @@ class Worker:
             log.warning("watchdog: the broker does not answer: %r", error)
             return watch.silence(loop.time())
         standings = {tp: Standing(lane.next, ends[tp], lane.waiting) for tp, lane in lanes.items() if tp in ends}
+        for tp, standing in standings.items():
+            metrics.LAG.labels(tp.topic, tp.partition).set(max(0, standing.end - standing.position))
         return watch.look(loop.time(), standings)
 
 

@@ -62,6 +62,7 @@ LOG_LINES_SUPPRESSED = _counter("tidemark_log_lines_suppressed_total", "Lines of
 LOOP_LAG = _histogram("tidemark_event_loop_lag_seconds", "How late the event loop ran a timer.")
 PART_READY = _gauge("tidemark_part_ready", "1 when the part was ready at the last question, else 0.", "part")
 TOPIC_DIFFERENCES = _gauge("tidemark_topic_differences", "Differences between the table of topics and the broker.")
+LAG = _gauge("tidemark_lag_records", "Records of a followed partition not applied yet.", "topic", "partition")
 HTTP_REQUESTS = _counter("tidemark_http_requests_total", "Requests answered by the API.", "method", "route", "status")
 HTTP_SECONDS = _histogram("tidemark_http_request_seconds", "How long the API took to answer.", "route")
 COMMANDS_SENT = _counter("tidemark_commands_sent_total", "Records that Kafka acknowledged to this API, with repeats.")
