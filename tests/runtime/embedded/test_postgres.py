@@ -1,9 +1,11 @@
 import asyncio
 import dataclasses
 import os
+import shutil
 import signal
 import socket
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from runtime.embedded import postgres, roads
 from runtime.embedded.errand import started
 from runtime.embedded.home import Home, start_of, write_whole
 from runtime.embedded.postgres import PostgresServer, owner_sql, postgres_major, quoted
@@ -48,6 +51,9 @@ async def serving(program: Program) -> AsyncIterator[asyncio.subprocess.Process]
         async with asyncio.timeout(60):
             await until_ready(program)
         yield child
+        if child.returncode is None:  # in order: one that is killed leaves its shared memory to its next start
+            child.send_signal(command.stop_signal)
+        await child.wait()
         drain.cancel()
 
 
@@ -184,7 +190,30 @@ async def test_a_server_left_behind_is_stopped_in_order_before_a_start(home: Hom
         assert await leftover.wait() == 0
 
 
+@pytest.fixture
+def open_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """In the place of the one under /var/cache: every account may enter."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    monkeypatch.setattr(roads, "OPEN_FOLDER", folder)
+    yield folder
+    shutil.rmtree(folder)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has accounts to give")
+@pytest.mark.usefixtures("open_folder")
+async def test_root_runs_it_as_an_account_though_the_package_is_in_a_closed_folder(
+    home: Home, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = tmp_path / "closed"
+    shutil.copytree(postgres.postgres_package(), closed / "pginstall")
+    closed.chmod(0o700)
+    monkeypatch.setattr(postgres, "postgres_package", lambda: closed / "pginstall")
+    async with serving(PostgresServer(home, settings, road=Account("nobody", with_override=True))):
+        assert await run(settings, home, "SELECT 1") == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has accounts to give")
+@pytest.mark.usefixtures("open_folder")
 async def test_root_runs_it_as_an_account_and_gets_it_back(home: Home, settings: Settings) -> None:
     account = Account("nobody", with_override=True)
     async with serving(PostgresServer(home, settings, road=account)) as child:
