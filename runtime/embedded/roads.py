@@ -4,6 +4,7 @@ A user namespace: inside, root's own id is called `nobody`; no account, no chang
 container forbids that: an existing account, which gets the data folder as its own.
 """
 
+import hashlib
 import os
 import pwd
 import shutil
@@ -12,10 +13,12 @@ from pathlib import Path
 from typing import Protocol
 
 from runtime.embedded.errand import errand
+from runtime.embedded.home import remove_tree
 from runtime.embedded.program import Broken
 
 NOBODY = 65534
 ACCOUNTS = ("postgres", "nobody")
+OPEN_FOLDER = Path("/var/cache/tidemark")  # only root writes there, and everybody may enter
 
 
 class Road(Protocol):
@@ -31,6 +34,9 @@ class Road(Protocol):
     def give(self, path: Path) -> None:
         """Makes a file or folder that we made the program's own, with all in it."""
 
+    def programs(self, package: Path) -> Path:
+        """Where the programs of the package can be started: there, or in a copy of it."""
+
 
 class Plain:
     """Not root: nothing to do."""
@@ -45,6 +51,9 @@ class Plain:
 
     def give(self, path: Path) -> None:
         pass
+
+    def programs(self, package: Path) -> Path:
+        return package
 
 
 class Namespace(Plain):
@@ -89,6 +98,10 @@ class Account:
     def give(self, path: Path) -> None:
         _chown_all(path, self.uid, self.gid)
 
+    def programs(self, package: Path) -> Path:
+        """PostgreSQL asks by access(2) for its own files, which looks at the user alone: no capability helps there."""
+        return copy_in_the_open(package, OPEN_FOLDER) if self.with_override else package
+
 
 Candidates = list[tuple[str, Road | None]]
 
@@ -130,6 +143,34 @@ async def _fault_of(road: Road, binary: Path, data: Path) -> str | None:
         road.argv(probe, death=signal.SIGKILL), env={"PATH": os.environ["PATH"]}, cwd=Path("/"), timeout_s=20
     )
     return None if outcome.code == 0 else outcome.last_words()
+
+
+def copy_in_the_open(package: Path, place: Path) -> Path:
+    """A copy of the package that every account may read and run. Made once, whole or not at all.
+
+    Its programs find the libraries that came with it by their place, in a folder beside the package's.
+    """
+    key = hashlib.sha256(f"{package} {package.stat().st_mtime_ns}".encode()).hexdigest()[:12]
+    copy, beside = place / f"postgres-{key}", place / f".postgres-{key}.{os.getpid()}"
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        place.chmod(0o755)
+        if not copy.exists():
+            libraries = package.parent.with_name(f"{package.parent.name}.libs")
+            for folder in (package, *([libraries] if libraries.is_dir() else [])):
+                shutil.copytree(folder, beside / folder.relative_to(package.parents[1]), symlinks=True)
+            for path in (beside, *beside.rglob("*")):
+                if not path.is_symlink():
+                    path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
+            beside.rename(copy)
+    except OSError as error:
+        if not copy.exists():  # another start may have been the faster one
+            raise Broken(
+                f"{place} cannot hold a copy of PostgreSQL ({error.strerror}): start as another user."
+            ) from error
+    finally:
+        remove_tree(beside)
+    return copy / package.relative_to(package.parents[1])
 
 
 def _chown_all(path: Path, uid: int, gid: int) -> None:

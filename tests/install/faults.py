@@ -126,6 +126,12 @@ def user_namespaces_are_closed(place: Place, proved: Proved) -> None:
         running.ready()
     nothing_left(place.root)
     proved("user namespaces closed: root takes the road of an existing account")
+    place.root.chmod(0o700)
+    with elsewhere(place, "closed folder").running(*closed, "all", "make", "run") as running:
+        running.ready()
+    place.root.chmod(0o755)
+    nothing_left(place.root)
+    proved("and so it does where the clone and the data are in a folder closed to all but root")
     refused(elsewhere(place, "no road"), "PostgreSQL", argv=(*closed, "root", "make", "run"))
     proved("user namespaces and accounts closed: one sentence")
 

