@@ -4,7 +4,7 @@ A command is an order given, not a fact. The engine takes these very classes, so
 checks types only; whether the numbers make sense is for the engine to say, because it must answer and never stop.
 """
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, final, get_args
 
 import msgspec
 
@@ -153,6 +153,7 @@ class ListPrice(msgspec.Struct, frozen=True, gc=False, tag="list_price", kw_only
     reply: str = ""
 
 
+@final
 class Tick(msgspec.Struct, frozen=True, gc=False, tag="tick", kw_only=True):
     """Let the market see what time it is; doubles are harmless, so it has no number."""
 

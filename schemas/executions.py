@@ -270,7 +270,7 @@ def encode_execution(
     """The bytes of a record before it is chained. `place` is the first seven fields; the same gives the same bytes."""
     if command is None:
         return _encoder.encode(Execution(*place, None, None, "", events))
-    if isinstance(command, Tick):
+    if type(command) is Tick:
         return _encoder.encode(Execution(*place, "tick", None, "", events))
     return _encoder.encode(Execution(*place, COMMAND_TYPES[type(command)], command.command_id, command.reply, events))
 

@@ -56,11 +56,11 @@ class Market:
         state = self.state
         if state is None:
             return self._open(command, now_ms)
-        if isinstance(command, ChangeRules):
+        if type(command) is ChangeRules:  # `isinstance` asks the metaclass of structs, three times slower
             governing.require_rules(self.symbol, command.rules_version)
         if now_ms > state.now_ms:
             state.now_ms = now_ms
-        if isinstance(command, Tick):
+        if type(command) is Tick:
             return [Ticked(state.now_ms)]
         admission = state.window.admit(command.number)
         if admission is _NEW:
