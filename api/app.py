@@ -1,21 +1,24 @@
 """Puts the door, the routes and the services together into one aiohttp application."""
 
+import json
 from collections.abc import Iterable
 
 from aiohttp import web
 
+from api.documentation import DOCUMENT
 from api.door import MAX_BODY, door
 from api.endpoint import endpoint
+from api.openapi import document
 from api.routing import Route
 from api.services import Services
-
-ROUTE: web.AppKey[dict[str, Route]] = web.AppKey("routes", dict)
 
 
 def application(services: Services, routes: Iterable[Route]) -> web.Application:
     """Every route answers directly with and without its trailing slash: two resources, one handler, no redirect."""
+    rows = tuple(routes)
     app = web.Application(middlewares=[door(services.settings)], client_max_size=MAX_BODY)
-    for route in routes:
+    app[DOCUMENT] = json.dumps(document(rows), ensure_ascii=False).encode()
+    for route in rows:
         handler = endpoint(route, services)
         for path in both(route.path):
             app.router.add_route(route.method, path, handler)

@@ -19,7 +19,7 @@ async def live(_call: Call) -> Live:
     return Live(live=True)
 
 
-@routes.get("/ready", Policy.PUBLIC, answer=Ready, also=(503,))
+@routes.get("/ready", Policy.PUBLIC, answer=Ready, also={503: Ready})
 async def ready(call: Call) -> Reply:
     """Every part that the work needs is there; else 503, with the reason per part."""
     is_ready, parts = await call.services.readiness.report()

@@ -43,7 +43,7 @@ MAX_BAND_BPS = 1_000_000
     body=NewMarket,
     answer=Market,
     status=201,
-    also=(202,),
+    also={202: Command},
     refusals=(ALREADY_EXISTS, INVALID_MARKET, UNKNOWN_ASSET, UNAVAILABLE),
 )
 async def add(call: Call, body: NewMarket) -> Reply:
@@ -101,7 +101,7 @@ async def _add(call: Call, market: MarketRow) -> CommandRow:
     Policy.ADMIN,
     body=MarketChange,
     answer=JournaledMarket,
-    also=(202,),
+    also={202: Command},
     refusals=(UNKNOWN_MARKET, MISSING_FIELD, UNAVAILABLE),
 )
 async def change(call: Call, body: MarketChange) -> Reply:
@@ -139,7 +139,7 @@ def _changes(body: MarketChange, listed: Listed) -> dict[str, object]:
     Policy.ADMIN,
     body=NewPrice,
     answer=JournaledPrice,
-    also=(202,),
+    also={202: Command},
     refusals=(UNKNOWN_ASSET, NOT_ON_TICK, UNAVAILABLE),
 )
 async def price(call: Call, body: NewPrice) -> Reply:

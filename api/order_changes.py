@@ -29,7 +29,7 @@ routes = Routes("orders")
     ORDER,
     Policy.TRADE,
     answer=ExchangeOrder,
-    also=(202,),
+    also={202: ExchangeOrder},
     refusals=(NOT_FOUND, ORDER_DONE, MARKET_NOT_OPEN, UNAVAILABLE),
 )
 async def cancel(call: Call) -> Reply:
@@ -72,7 +72,7 @@ async def _cancel_in(call: Call, market: str, orders: Sequence[OpenOrder]) -> No
     Policy.TRADE,
     body=Reduction,
     answer=ExchangeOrder,
-    also=(202,),
+    also={202: ExchangeOrder},
     idempotent=True,
     refusals=(NOT_FOUND, ORDER_DONE, NOT_ON_LOT, NOT_SMALLER, MARKET_NOT_OPEN, UNAVAILABLE),
 )

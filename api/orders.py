@@ -58,7 +58,7 @@ AT_THE_DOOR = (
     query=PlaceQuery,
     answer=ExchangeOrder | Purchase,
     status=201,
-    also=(202,),
+    also={202: ExchangeOrder | Purchase},
     idempotent=True,
     refusals=(*AT_THE_DOOR, UNAVAILABLE),
 )

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import redis.asyncio
 
+from api.assets import Assets
 from api.attempts import Attempts
 from api.background import Background
 from api.catalogue import Catalogue
@@ -55,6 +56,8 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         stack.push_async_callback(background.close)
         background.start(preparation.make_topics(), "topics")
         background.start(journal.keep(), "journal")
+        assets = Assets()
+        background.start(assets.fetch(), "assets")
         background.start(outcomes.listen(), "outcomes by Redis")
         background.start(outcomes.poll(), "outcomes by poll")
         background.start(Relay(database, journal, outcomes.reply).for_ever(), "relay")
@@ -77,6 +80,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             journal=journal,
             outcomes=outcomes,
             orders=OrderReader(database),
+            assets=assets,
         )
 
 

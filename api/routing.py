@@ -7,7 +7,7 @@ route without a policy cannot be written down.
 import dataclasses
 import enum
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel
@@ -45,7 +45,7 @@ class Route:
     query: type[BaseModel] | None = None
     answer: Any = None
     status: int = 200
-    also: tuple[int, ...] = ()
+    also: Mapping[int, Any] = dataclasses.field(default_factory=dict)
     refusals: tuple[Code, ...] = ()
     idempotent: bool = False
 

@@ -4,6 +4,7 @@ import dataclasses
 import time
 from collections.abc import Callable
 
+from api.assets import Assets
 from api.attempts import Attempts
 from api.background import Background
 from api.catalogue import Catalogue
@@ -38,4 +39,5 @@ class Services:
     journal: Journal
     outcomes: Outcomes
     orders: OrderReader
+    assets: Assets
     clock: Callable[[], float] = time.time

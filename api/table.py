@@ -5,6 +5,7 @@ from api import (
     commands,
     currencies,
     customers,
+    documentation,
     health,
     market_admin,
     markets,
@@ -34,4 +35,5 @@ ROUTES: tuple[Route, ...] = (
     *order_changes.routes,
     *commands.routes,
     *customers.routes,
+    *documentation.routes,
 )

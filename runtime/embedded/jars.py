@@ -41,10 +41,12 @@ class Jar:
 
 @dataclasses.dataclass(frozen=True)
 class Lock:
-    """The jars, and the file that asks for them."""
+    """The jars, the file that asks for them, and what they are for."""
 
     pom: Path
     jars: tuple[Jar, ...]
+    purpose: str = "the Kafka broker"
+    size: str = "45 MB"
 
     @property
     def key(self) -> str:
@@ -100,7 +102,7 @@ async def _fetch(
     faults = []
     for name, resolver in RESOLVERS:
         beside = folder.with_name(f"{folder.name}.{os.getpid()}")
-        progress(f"Fetching {len(missing)} jars of the Kafka broker with {name} (45 MB, once per user) ...")
+        progress(f"Fetching {len(missing)} jars of {lock.purpose} with {name} ({lock.size}, once per user) ...")
         try:
             beside.mkdir(mode=0o700)
             await resolver(lock, missing, beside, environ, progress)
@@ -117,7 +119,7 @@ async def _fetch(
         finally:
             remove_tree(beside)
     raise Broken(
-        f"the jars of the Kafka broker could not be fetched ({'; '.join(faults)}): look at the network, "
+        f"the jars of {lock.purpose} could not be fetched ({'; '.join(faults)}): look at the network, "
         f"or set TIDEMARK_JARS to a folder that holds them. Nothing was kept."
     )
 
