@@ -12,6 +12,11 @@ def text(moment: datetime.datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
+def epoch_ms(moment: datetime.datetime) -> int:
+    """The way back, cut to the millisecond."""
+    return (moment - datetime.datetime(1970, 1, 1, tzinfo=UTC)) // datetime.timedelta(milliseconds=1)
+
+
 def from_epoch_ms(epoch_ms: int) -> datetime.datetime:
     """The moment that many milliseconds after 1970, exactly: no float on the way."""
     return datetime.datetime(1970, 1, 1, tzinfo=UTC) + datetime.timedelta(milliseconds=epoch_ms)

@@ -80,7 +80,7 @@ EXECUTIONS = Topic(
 )  # fmt: skip
 TRADES = Topic(
     "trades", MARKET, "one trade, without user ids: the public contract", Retention.FOR_EVER, True,
-    "matching", ("downstream systems",),
+    "matching", ("marketdata", "downstream systems"),
 )  # fmt: skip
 BATCHES = Topic(
     "exchange.batches", MARKET, "a purchase joined a window, or a batch closed", Retention.FOR_EVER, True,

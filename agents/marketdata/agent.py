@@ -1,11 +1,14 @@
-"""The marketdata agent: how a market's view reads `executions`, and the process that shows the views."""
+"""The marketdata agent: how a market's view reads `executions`, and the process that shows views and candles."""
 
 import asyncio
 from collections.abc import Callable, Iterator
 
 from agents.marketdata.app import Publisher
+from agents.marketdata.candles.agent import FEED, MEND
+from agents.marketdata.candles.store import CONSUMER, CandleStore
 from agents.marketdata.store import ViewStore
 from agents.marketdata.view import View
+from runtime import postgres
 from runtime import redis as redis_edge
 from runtime.journal.chain import ORIGIN, unseal
 from runtime.journal.halt import halt
@@ -13,11 +16,12 @@ from runtime.journal.keeper import Keeper
 from runtime.journal.machine import Asked, Parked, Program, Record
 from runtime.journal.process import membership
 from runtime.journal.watermark import Arrival, Mark, Verdict, judge
-from runtime.journal.worker import MachineWorker
+from runtime.journal.worker import MachineWorker, SinkWorker
 from runtime.settings import Settings
 from schemas.executions import ChainedExecution, decode_execution
 from schemas.topics import EXECUTIONS
 
+CONNECTIONS = 4
 Touch = Callable[[str], None]
 
 
@@ -71,25 +75,33 @@ def program(touch: Touch) -> Program[ChainedExecution, None]:
 
 
 class MarketdataWorker:
-    """One marketdata worker: the journal, and the publisher beside it."""
+    """One marketdata worker: the views' journal, the candles' sink, and the publisher beside them."""
 
     def __init__(self, settings: Settings) -> None:
         store = ViewStore(settings, redis_edge.client(settings, name="marketdata"))
+        self._settings = settings
         self._store = store
+        self._pool: postgres.Pool
         self._publisher = Publisher(store, lambda: dict(self._views()))
         self._machine = MachineWorker(settings, program(self._publisher.touch), membership=membership(settings))
+        candles = CandleStore(lambda: self._pool, self._publisher.tell_candles)
+        self._candles = SinkWorker(settings, CONSUMER, [FEED], candles, membership=membership(settings), mend=MEND)
         self._task: asyncio.Task[None] | None = None
 
     def unready(self) -> str | None:
-        return self._machine.unready()
+        return self._machine.unready() or self._candles.unready()
 
     async def start(self) -> None:
         self._task = asyncio.create_task(self._publisher.run(), name="publisher")
         self._task.add_done_callback(_ended)
+        self._pool = await postgres.pool(self._settings, max_size=CONNECTIONS, application="marketdata")
         await self._machine.start()
+        await self._candles.start()
 
     async def stop(self) -> None:
+        await self._candles.stop()
         await self._machine.stop()
+        await self._pool.close()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

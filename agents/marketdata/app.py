@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -19,8 +19,10 @@ from agents.marketdata.view import View
 from runtime.redis import UNWELL
 from schemas.views import (
     HEAD_BYTES,
+    CandleView,
     Ticker,
     book_key,
+    candles_channel,
     depth_channel,
     encode_view,
     seq_of,
@@ -33,6 +35,7 @@ BOOK_SECONDS = 0.2
 BOOK_SHARE = 0.05
 HEAL_SECONDS = 0.5
 AGAIN_SECONDS = 0.2
+MOST_CANDLES = 10_000
 PATIENCE = 6
 """So many looks at a newer view in Redis than ours, and it is from another history: ours takes its place."""
 log = logging.getLogger(__name__)
@@ -63,6 +66,7 @@ class Publisher:
         self._views = views
         self._shown: dict[str, Shown] = {}
         self._touched: set[str] = set()
+        self._candles: dict[tuple[str, str], CandleView] = {}
         self._wake = asyncio.Event()
         self._healed = 0.0
         self._is_away = False
@@ -70,6 +74,13 @@ class Publisher:
     def touch(self, market: str) -> None:
         """This market has seen an execution."""
         self._touched.add(market)
+        self._wake.set()
+
+    def tell_candles(self, candles: Sequence[CandleView]) -> None:
+        """These candles have changed; what is not yet told of the same candle need not be told any more."""
+        if len(self._candles) > MOST_CANDLES:
+            self._candles.clear()
+        self._candles |= {(candles_channel(one.market, one.interval), one.open_time): one for one in candles}
         self._wake.set()
 
     async def run(self) -> None:
@@ -128,6 +139,8 @@ class Publisher:
                 else:
                     later.add(market)
         self._touched = later
+        messages += [Message(channel, encode_view(candle)) for (channel, _), candle in self._candles.items()]
+        self._candles.clear()
         if values or messages:
             await self._store.write(values, messages)
 

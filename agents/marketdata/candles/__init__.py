@@ -1,0 +1,1 @@
+"""Candles: follows the public trades into PostgreSQL."""

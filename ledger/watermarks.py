@@ -1,0 +1,42 @@
+"""How far a consumer of topics has come, in the transaction of what it wrote: read, held under lock, moved on."""
+
+from collections.abc import Mapping
+
+import asyncpg
+
+from ledger.connection import Connection
+from ledger.queries import query
+from runtime.journal.chain import ORIGIN
+from runtime.journal.errors import Unwell
+from runtime.journal.watermark import Mark
+
+
+async def read(connection: Connection, consumer: str, topic: str, partition: int) -> Mapping[str, Mark]:
+    """By market."""
+    rows = await connection.fetch(query("settle.watermarks"), consumer, topic, partition)
+    return {row["market"]: _mark(row) for row in rows}
+
+
+async def hold(connection: Connection, consumer: str, topic: str, partition: int, before: Mapping[str, Mark]) -> None:
+    """Locks the rows until the transaction ends; of two workers with the same run, one finds it applied."""
+    markets = sorted(before)
+    place = (consumer, topic, partition, markets)
+    rows = await connection.fetch(query("settle.lock_watermarks"), *place)
+    if len(rows) < len(markets):
+        await connection.execute(query("settle.add_watermarks"), *place, ORIGIN)
+        rows = await connection.fetch(query("settle.lock_watermarks"), *place)
+    if {row["market"]: _mark(row) for row in rows} != before:
+        raise Unwell("another worker has moved the watermark")
+
+
+async def move(connection: Connection, consumer: str, topic: str, partition: int, after: Mapping[str, Mark]) -> None:
+    """The rows are there and held."""
+    rows = [
+        (market, mark.seq, mark.source_offset, mark.chain, mark.position + 1) for market, mark in sorted(after.items())
+    ]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    await connection.execute(query("settle.set_watermarks"), consumer, topic, partition, *columns)
+
+
+def _mark(row: asyncpg.Record) -> Mark:
+    return Mark(row["seq"], row["source_offset"], row["chain"], row["next_offset"] - 1)
