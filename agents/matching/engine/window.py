@@ -34,11 +34,12 @@ class Window:
         """Say what the number is, and remember it if it is new. A number ahead or behind changes nothing."""
         step = number - self.highest
         index, bit = (number >> 3) % _BYTES, 1 << (number & 7)
-        if step > 0:
-            if step > SPAN:
-                return Admission.AHEAD
-            if step > 1:
-                self._clear(self.highest + 1, number)
+        if step == 1:
+            self.highest = number
+        elif step > SPAN:
+            return Admission.AHEAD
+        elif step > 1:
+            self._clear(self.highest + 1, number)
             self.highest = number
         elif step <= -SPAN:
             return Admission.BEHIND

@@ -37,7 +37,7 @@ MUTANTS = [
     ),
     Mutant("repeat_applied_twice", "window.py", "elif self.bits[index] & bit:", "elif False:"),
     Mutant("window_one_too_long", "window.py", "elif step <= -SPAN:", "elif step < -SPAN:"),
-    Mutant("old_numbers_never_cleared", "window.py", "if step > 1:", "if False:"),
+    Mutant("old_numbers_never_cleared", "window.py", "self._clear(self.highest + 1, number)", "pass"),
     Mutant("post_only_takes", "order_types.py", "None if taker is None else Reject.WOULD_TAKE", "None"),
     Mutant("snapshot_forgets_the_filled_part", "snapshot.py", "order.lots, order.total)", "order.lots, order.lots)"),
     Mutant("cheaper_house_keeps_the_difference", "house.py", "command.hold.atoms - paid", "0"),
