@@ -14,12 +14,11 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from aiokafka import TopicPartition
-
 from runtime import kafka
+from runtime.embedded.home import free_port
 from runtime.journal.bench.tally import command
 from runtime.journal.reader import Reader
 from runtime.settings import Settings
@@ -32,6 +31,17 @@ IDLE = "IDLE"
 ROOT = Path(__file__).resolve().parents[3]
 
 
+@dataclasses.dataclass(frozen=True)
+class Play:
+    """Which agent a lab tries: its module, its program for the replay, how a market opens, and the load."""
+
+    module: str
+    program: str
+    opening: Callable[[str], bytes]
+    mixed: Callable[[int, str], bytes]
+    has_options: bool = False
+
+
 class Process:
     """A worker in a process of its own."""
 
@@ -41,9 +51,11 @@ class Process:
         self.log = lab.folder / f"{name}-{len(lab.processes)}.log"
         words = [word for key, value in options.items() for word in (f"--{key.replace('_', '-')}", str(value))]
         environ = {**os.environ, **lab.environ(), "CRASH_AT": crash_at, "CRASH_TRACE": str(self.trace)}
+        if not lab.play.has_options:
+            words = []
         with self.log.open("w") as log:
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", "runtime.journal.bench", *words, "--lifetime", "200"],
+                [sys.executable, "-m", lab.play.module, *words],
                 env=environ, cwd=ROOT, stderr=log, stdin=subprocess.DEVNULL,
             )  # fmt: skip
 
@@ -65,7 +77,8 @@ class Process:
 class Lab:
     """Everything of one test."""
 
-    def __init__(self, settings: Settings, folder: Path, **options: object) -> None:
+    def __init__(self, settings: Settings, folder: Path, play: "Play | None" = None, **options: object) -> None:
+        self.play = play or TALLY
         self.settings = dataclasses.replace(settings, home=folder)
         self.folder = folder
         self.options = options
@@ -74,6 +87,7 @@ class Lab:
         self.partitions = range(settings.kafka_partitions)
         self._loading = False
         self._sent = 0
+        self._site_port = free_port(set())
 
     def environ(self) -> dict[str, str]:
         return {
@@ -81,28 +95,26 @@ class Lab:
             "KAFKA_PARTITIONS": str(self.settings.kafka_partitions),
             "TIDEMARK_NAMESPACE": self.settings.namespace,
             "TIDEMARK_HOME": str(self.folder),
+            "TIDEMARK_SITE_PORT": str(self._site_port),
+            "POSTGRES_HOST": "127.0.0.1",
+            "REDIS_HOST": "127.0.0.1",
             "TIDEMARK_TEST": "1",
             "PYTHONHASHSEED": str(len(self.processes)),
         }
 
     def worker(self, name: str = "w1", **options: object) -> Process:
-        chosen = {"instance": name, "session": 3, "round_commands": 2000, "round_seconds": 0.1, "share": 0.5}
+        rounds = {"round_commands": 2000, "round_seconds": 0.1, "share": 0.5}
+        chosen = {"instance": name, "session": 3, "lifetime": 200, **rounds}
         process = Process(self, name, **{**chosen, **self.options, **options})
         self.processes.append(process)
         return process
 
     async def open_markets(self) -> None:
-        names = [f"M{number}" for number in range(MARKETS)]
-        await self.send([("open", name, number % len(self.partitions)) for number, name in enumerate(names)])
-        await self.send([("open", IDLE, 0)])
-
-    async def send(self, orders: list[tuple[str, str, int]]) -> None:
+        """Several per partition, and one that nobody speaks to again."""
         topic = self.settings.topic(COMMANDS.name)
-        for verb, market, partition in orders:
-            await (await self._producer.send(topic, command(verb, market), market.encode(), partition))  # type: ignore[arg-type]  # the caller writes a verb
-
-    async def send_bytes(self, partition: int, value: bytes) -> None:
-        await (await self._producer.send(self.settings.topic(COMMANDS.name), value, b"x", partition))
+        for number, name in enumerate([*(f"M{number}" for number in range(MARKETS)), IDLE]):
+            partition = number % len(self.partitions)
+            await (await self._producer.send(topic, self.play.opening(name), name.encode(), partition))
 
     async def _load(self, per_second: int) -> None:
         """Commands of every kind, for as long as the lab loads."""
@@ -113,7 +125,7 @@ class Lab:
                 self._sent += 1
                 market = f"M{number % MARKETS}"
                 await self._producer.send(
-                    topic, _mixed(number, market), market.encode(), number % MARKETS % len(self.partitions)
+                    topic, self.play.mixed(number, market), market.encode(), number % MARKETS % len(self.partitions)
                 )
             await asyncio.sleep(0.01)
 
@@ -185,7 +197,8 @@ class Lab:
             found: dict[bytes, list[bytes]] = defaultdict(list)
             async for partition, key, value in self.records(topic):
                 told = found[key]
-                seq = json.loads(value)["seq"]
+                record = json.loads(value)
+                seq = record.get("seq") or record["trade_seq"]
                 if seq <= len(told):
                     assert told[seq - 1] == value, f"{topic}/{partition} tells seq {seq} of {key!r} in two ways"
                     repeats += 1
@@ -199,7 +212,7 @@ class Lab:
 
     def _replayed(self) -> dict[str, dict[bytes, list[bytes]]]:
         done = subprocess.run(
-            [sys.executable, "-m", "runtime.journal.bench.replayed"],
+            [sys.executable, "-m", "runtime.journal.bench.replayed", self.play.program],
             env={**os.environ, **self.environ(), "PYTHONHASHSEED": "4711"}, cwd=ROOT, check=True, capture_output=True,
         )  # fmt: skip
         expected: dict[str, dict[bytes, list[bytes]]] = {
@@ -253,4 +266,10 @@ def _mixed(number: int, market: str) -> bytes:
     return command("sell" if number % 10 == 0 else "add", market, number % 200, number % 7)
 
 
-__all__ = ["IDLE", "MARKETS", "Lab", "Process", "TopicPartition"]
+TALLY = Play(
+    "runtime.journal.bench",
+    "runtime.journal.bench.tally",
+    lambda market: command("open", market),
+    _mixed,
+    has_options=True,
+)

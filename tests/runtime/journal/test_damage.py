@@ -36,7 +36,9 @@ async def newest_sides(lab: Lab) -> dict[int, str]:
     return {partition: SIDES[manifest.side] for partition, manifest in best.items()}
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize(
+    "damage", ["flipped", *(pytest.param(d, marks=pytest.mark.slow) for d in ("truncated", "deleted"))]
+)
 async def test_a_damaged_slot_is_noticed_and_the_other_side_is_taken(space, tmp_path, damage):
     async with Lab(space, tmp_path) as lab:
         await worked(lab)
@@ -64,7 +66,7 @@ async def test_a_damaged_manifest_is_noticed_and_the_other_one_is_taken(space, t
         await lab.check()
 
 
-@pytest.mark.parametrize("damage", ["flipped", "deleted"])
+@pytest.mark.parametrize("damage", [pytest.param("flipped", marks=pytest.mark.slow), "deleted"])
 async def test_without_any_usable_snapshot_the_journal_is_executed_from_its_start_with_an_alarm(
     space, tmp_path, damage
 ):

@@ -70,14 +70,13 @@ async def test_a_second_worker_joins_and_leaves_under_load(space, tmp_path):
         async with lab.loading():
             first = lab.worker("a")
             await lab.more_outcomes(1000)
-            for _ in range(2):
-                second = lab.worker("b")
-                await until(lambda: len(assigned(first)) == len(assigned(second)) == 2, "both have two", first, second)  # noqa: B023  -- asked at once
-                await lab.more_outcomes(2000)
-                second.signal(signal.SIGTERM)
-                assert await second.gone() == 0
-                await until(lambda: assigned(first) == set(lab.partitions), "the first has all again", first)
-                await lab.more_outcomes(1000)
+            second = lab.worker("b")
+            await until(lambda: len(assigned(first)) == len(assigned(second)) == 2, "both have two", first, second)
+            await lab.more_outcomes(2000)
+            second.signal(signal.SIGTERM)
+            assert await second.gone() == 0
+            await until(lambda: assigned(first) == set(lab.partitions), "the first has all again", first)
+            await lab.more_outcomes(1000)
         await lab.drained()
         assert first.popen.poll() is None
         await lab.check()
