@@ -127,13 +127,21 @@ def user_namespaces_are_closed(place: Place, proved: Proved) -> None:
     nothing_left(place.root)
     proved("user namespaces closed: root takes the road of an existing account")
     place.root.chmod(0o700)
+    before = in_the_open()
     with elsewhere(place, "closed folder").running(*closed, "all", "make", "run") as running:
         running.ready()
     place.root.chmod(0o755)
     nothing_left(place.root)
+    for copy in in_the_open() - before:
+        shutil.rmtree(copy)
     proved("and so it does where the clone and the data are in a folder closed to all but root")
     refused(elsewhere(place, "no road"), "PostgreSQL", argv=(*closed, "root", "make", "run"))
     proved("user namespaces and accounts closed: one sentence")
+
+
+def in_the_open() -> set[Path]:
+    """Where root's start puts what another account must be able to read: the one place outside the clone and HOME."""
+    return set(Path("/var/cache/tidemark").glob("postgres-*"))
 
 
 def python_is_too_old(place: Place, proved: Proved) -> None:
