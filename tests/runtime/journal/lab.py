@@ -45,17 +45,17 @@ class Play:
 class Process:
     """A worker in a process of its own."""
 
-    def __init__(self, lab: "Lab", name: str, *, crash_at: str = "", **options: object) -> None:
+    def __init__(self, lab: "Lab", name: str, *, crash_at: str = "", module: str = "", **options: object) -> None:
         self.name = name
         self.trace = lab.folder / f"{name}-{len(lab.processes)}.trace"
         self.log = lab.folder / f"{name}-{len(lab.processes)}.log"
         words = [word for key, value in options.items() for word in (f"--{key.replace('_', '-')}", str(value))]
         environ = {**os.environ, **lab.environ(), "CRASH_AT": crash_at, "CRASH_TRACE": str(self.trace)}
-        if not lab.play.has_options:
+        if not (lab.play.has_options or module):
             words = []
         with self.log.open("w") as log:
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", lab.play.module, *words],
+                [sys.executable, "-m", module or lab.play.module, *words],
                 env=environ, cwd=ROOT, stderr=log, stdin=subprocess.DEVNULL,
             )  # fmt: skip
 
@@ -85,6 +85,8 @@ class Lab:
         self.processes: list[Process] = []
         self.reader = Reader(self.settings, "lab")
         self.partitions = range(settings.kafka_partitions)
+        self._answered = dict.fromkeys(self.partitions, -1)
+        self._seen = dict.fromkeys(self.partitions, 0)
         self._loading = False
         self._sent = 0
         self._site_port = free_port(set())
@@ -109,6 +111,12 @@ class Lab:
         self.processes.append(process)
         return process
 
+    def sink(self, **options: object) -> Process:
+        """A process that follows the outcomes into a database file."""
+        process = Process(self, "sink", module="tests.runtime.journal.sinking", **{"lifetime": 200, **options})
+        self.processes.append(process)
+        return process
+
     async def open_markets(self) -> None:
         """Several per partition, and one that nobody speaks to again."""
         topic = self.settings.topic(COMMANDS.name)
@@ -130,7 +138,7 @@ class Lab:
             await asyncio.sleep(0.01)
 
     @contextlib.asynccontextmanager
-    async def loading(self, per_second: int = 3000) -> AsyncIterator[None]:
+    async def loading(self, per_second: int = 2000) -> AsyncIterator[None]:
         """Sends without a pause, whatever happens to the workers."""
         self._loading = True
         task = asyncio.create_task(self._load(per_second))
@@ -157,10 +165,14 @@ class Lab:
 
     async def answered(self) -> dict[int, int]:
         """Per partition, the highest command offset that an outcome names."""
-        highest = dict.fromkeys(self.partitions, -1)
-        async for partition, _, value in self.records(EXECUTIONS.name):
-            highest[partition] = max(highest[partition], json.loads(value)["offset"])
-        return highest
+        topic = self.settings.topic(EXECUTIONS.name)
+        for partition, end in (await self.ends(EXECUTIONS.name)).items():
+            if self._seen[partition] < end:
+                async for batch in self.reader.read(topic, partition, self._seen[partition], end):
+                    offsets = (json.loads(record.value or b"")["offset"] for record in batch)
+                    self._answered[partition] = max(self._answered[partition], *offsets)
+                self._seen[partition] = end
+        return dict(self._answered)
 
     async def in_flight(self, moment: float) -> int:
         """How many commands were in the journal at this moment (seconds since 1970) and have no outcome yet."""
@@ -191,7 +203,7 @@ class Lab:
 
     async def check(self) -> int:
         """Nothing lost, nothing told differently, no gap; the number of repeats that were dropped."""
-        expected = self._replayed()
+        expected = self.replayed()
         repeats = 0
         for topic in (EXECUTIONS.name, TRADES.name):
             found: dict[bytes, list[bytes]] = defaultdict(list)
@@ -210,7 +222,7 @@ class Lab:
         assert parked == {value for values in expected[PARKED.name].values() for value in values}
         return repeats
 
-    def _replayed(self) -> dict[str, dict[bytes, list[bytes]]]:
+    def replayed(self) -> dict[str, dict[bytes, list[bytes]]]:
         done = subprocess.run(
             [sys.executable, "-m", "runtime.journal.bench.replayed", self.play.program],
             env={**os.environ, **self.environ(), "PYTHONHASHSEED": "4711"}, cwd=ROOT, check=True, capture_output=True,
