@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from ledger.connection import Connection
 from ledger.queries import query
@@ -63,4 +64,5 @@ def _candle(row: Mapping[str, object]) -> Candle:
     fields = dict(row)
     opened, lots = fields.pop("open_time"), fields.pop("lots")
     assert isinstance(opened, datetime.datetime)
-    return Candle(open_ms=epoch_ms(opened), lots=int(str(lots)), **fields)  # type: ignore[arg-type]  # the query names the rest
+    assert isinstance(lots, Decimal)
+    return Candle(open_ms=epoch_ms(opened), lots=int(lots), **fields)  # type: ignore[arg-type]  # the query names the rest

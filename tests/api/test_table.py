@@ -14,6 +14,8 @@ PUBLIC = {
     ("POST", "/api/v1/accounts/auth/refresh"), ("POST", "/api/v1/accounts/auth/logout"),
     ("GET", "/api/v1/currencies"), ("GET", "/api/v1/markets"),
     ("GET", "/api/v1/markets/{symbol}"), ("GET", "/api/v1/markets/{symbol}/orderbook"),
+    ("GET", "/api/v1/markets/{symbol}/trades"), ("GET", "/api/v1/markets/{symbol}/ticker"),
+    ("GET", "/api/v1/markets/{symbol}/candles"),
     ("GET", "/api/v1/exchanges/crypto-currencies"), ("GET", "/api/v1/openapi.json"),
     ("GET", "/api/v1/swagger"), ("GET", "/api/v1/swagger/{file}"),
     ("GET", "/api/v1/redoc"), ("GET", "/api/v1/redoc/{file}"),
