@@ -168,8 +168,7 @@ class Lane:
         crashpoint("journal.at_assignment")
         if self.next < end:
             log.info("%s/%d: reading from %d to %d", self.topic, self.partition, self.next, end)
-        while self.next < max(end, self._missed + 1) and not self._stopping:
-            await self._read_to(max(end, self._missed + 1))
+            await self._read_to(end)
         self.ready = not self._stopping
         while not self._stopping:
             await self._step()
