@@ -17,7 +17,7 @@ else:
     Connection = asyncpg.pool.PoolConnectionProxy
 
 ACQUIRE_TIMEOUT_S = 2.0
-LOST: tuple[type[Exception], ...] = (*UNWELL, asyncpg.InterfaceError, asyncpg.QueryCanceledError)
+LOST = UNWELL
 """PostgreSQL is not there, is full, gave up, or went away in the middle of a statement."""
 
 
@@ -35,6 +35,10 @@ class Database:
             raise unavailable("PostgreSQL") from None
         try:
             yield connection
+        except asyncpg.InterfaceError as error:
+            if _is_cut(connection):  # the library's word for our mistakes, which a cut connection is not
+                raise asyncpg.ConnectionDoesNotExistError(f"cut inside a call: {error}") from error
+            raise
         finally:
             await self.pool.release(connection)
 
@@ -50,3 +54,11 @@ class Database:
     async def row(self, query: str, *arguments: Any) -> asyncpg.Record | None:
         async with self.connection() as connection:
             return await connection.fetchrow(query, *arguments)
+
+
+def _is_cut(connection: Connection) -> bool:
+    """A cut connection may have left the pool's hands already, and then even this question is an InterfaceError."""
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True

@@ -2,9 +2,14 @@
 
 from pathlib import Path
 
+from api import postman
+from api.table import ROUTES
 from schemas import errors
 
 
 def documents() -> dict[Path, str]:
     """Each by its place in the project."""
-    return {Path("docs/ERRORS.md"): errors.page()}
+    return {
+        Path("docs/ERRORS.md"): errors.page(),
+        Path("docs/tidemark.postman_collection.json"): postman.collection(ROUTES),
+    }

@@ -33,7 +33,7 @@ def digest(kind: str, sent: Mapping[str, Any]) -> str:
 
 
 def _sorted(value: Any) -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {name: _sorted(value[name]) for name in sorted(value)}
     if isinstance(value, list):
         return [_sorted(inner) for inner in value]

@@ -66,7 +66,7 @@ async def place(call: Call, query: PlaceQuery) -> Reply:
     """Place an order in a market, or buy from the house; answered when the money has moved, or with 202."""
     wait_s = 0.0 if query.wait == "none" else call.services.settings.order_wait_ms / 1000
     outcome = await placing.place(call, call.sent, idempotency.key(call.request), wait_s)
-    return Reply(outcome.status, await _shown(call, outcome.seen))
+    return Reply(202 if query.wait == "none" else outcome.status, await _shown(call, outcome.seen))
 
 
 @routes.post(

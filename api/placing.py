@@ -99,7 +99,7 @@ async def place(call: Call, sent: Mapping[str, Any], key: str | None, wait_s: fl
             return await _present(call, placed, wait_s)
         record = commands.placing(wanted.order, placed, wanted.listed.market.partition)
         is_decided = await send(call, [record], placed.command_id, wait_s)
-        return Outcome(await call.services.orders.get(placed.order_id), is_decided)
+        return await _outcome(call, placed, is_decided)
 
 
 async def _present(call: Call, placed: Placed, wait_s: float) -> Outcome:
@@ -109,7 +109,13 @@ async def _present(call: Call, placed: Placed, wait_s: float) -> Outcome:
         return Outcome(seen, is_decided=True)
     with call.services.outcomes.expect(placed.command_id) as expected:
         is_decided = await expected.within(wait_s)
-    return Outcome(await call.services.orders.get(placed.order_id), is_decided)
+    return await _outcome(call, placed, is_decided)
+
+
+async def _outcome(call: Call, placed: Placed, is_decided: bool) -> Outcome:
+    """The order as it is now; one that is not pending any more is decided, whoever told."""
+    seen = await call.services.orders.get(placed.order_id)
+    return Outcome(seen, is_decided or seen.order.state != "pending")
 
 
 def _refusal(refused: Refused, order: NewOrder, key_field: str) -> Refusal:
