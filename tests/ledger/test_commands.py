@@ -1,6 +1,8 @@
 import pytest
 
-from ledger.commands import JournalRecord, add_command, command_of, journal_records
+from ledger.commands import JournalRecord, add_command, command_of, journal_records, placing
+from ledger.hold_rules import Placed
+from ledger.holds import place
 from ledger.listings import NewMarket, add_currency, add_market, list_price
 from schemas.commands import (
     BuyFromHouse,
@@ -14,6 +16,7 @@ from schemas.commands import (
     ReduceOrder,
 )
 from schemas.money import market_units
+from tests.ledger.orders import buy, open_market, rich_user
 
 ROW = {"id": 9, "market": "BTC-USD", "number": 4, "user_id": 7, "order_id": 3, "arguments": "{}"}
 ORDER = {
@@ -73,3 +76,19 @@ async def test_rows_become_records_in_the_order_of_their_numbers(connection):
 async def test_there_is_no_command_without_a_market(connection):
     with pytest.raises(LookupError, match="no market NONE-USD"):
         await add_command(connection, "NONE-USD", "list_price", {"price_ticks": 1})
+
+
+async def test_the_record_of_an_order_just_placed_is_the_one_that_its_row_stands_for(connection):
+    await open_market(connection)
+    user_id = await rich_user(connection, "ada", 10_000, 10_000)
+    orders = [
+        buy(user_id, "limit", post_only=True, self_trade="expire_both"),
+        buy(user_id, "fok", time_in_force="fok", lots=7),
+        buy(user_id, "market", kind="market", lots=None, quote_atoms=100),
+        buy(user_id, "sell", side="sell", hold_asset="BTC"),
+        buy(user_id, "purchase", kind="purchase", time_in_force=None, self_trade=None),
+    ]
+    for order, placed in zip(orders, await place(connection, orders, 10_000), strict=True):
+        assert isinstance(placed, Placed)
+        (record,) = await journal_records(connection, [placed.command_id])
+        assert placing(order, placed, record.partition) == record
