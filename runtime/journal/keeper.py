@@ -22,6 +22,7 @@ from runtime.journal.outlet import Acks, KafkaOutlet, Outlet
 from runtime.journal.partition import Partition
 from runtime.journal.reader import Reader
 from runtime.journal.rounds import Budget, Rhythm
+from runtime.telemetry import metrics
 
 RELEASE = "0.1.0"
 log = logging.getLogger(__name__)
@@ -77,13 +78,18 @@ class Keeper:
         if begin > 0:
             raise Broken(f"there is no usable snapshot, and Kafka begins at {begin}: restore the journal's first part")
         if entries or await self._reader.committed(self._tp.topic, self._tp.partition) > 0:
+            metrics.ALARMS.labels(self._tp.topic).inc()
             log.error("ALARM: %s: no snapshot is usable; re-executing from the journal's start, %d records", name, end)
         elif end:
             log.warning("%s: no snapshot; executing from the journal's start, %d records", name, end)
         return 0
 
     async def take(self, run: Sequence[Record]) -> None:
+        parked = self.partition.parked
         sent = self.partition.run(run)
+        metrics.RECORDS.labels(self._tp.topic).inc(len(run))
+        if self.partition.parked > parked:
+            self._tell_parked(self.partition.parked - parked, run[-1].offset)
         crashpoint("journal.before_produce")
         number = self._tp.partition
         for outgoing in sent:
@@ -92,6 +98,10 @@ class Keeper:
         self._acks.sweep()
         self._rhythm.pending += len(run)
         await self.tick()
+
+    def _tell_parked(self, count: int, offset: int) -> None:
+        metrics.PARKED.labels(self._tp.topic).inc(count)
+        log.error("ALARM: %s/%d: %d records parked, up to offset %d", *self._tp, count, offset)
 
     async def tick(self) -> None:
         """A round, if one is due, none is under way, and the process can afford it."""
@@ -144,7 +154,10 @@ class Keeper:
         offset = await self._kafka.write(topic, number, {key: value})
         crashpoint("journal.after_manifest")
         self._group.wrote(number, entries, offset)
-        self._budget.spent(self._now(), cost, sum(map(len, entries.values())))
+        size = sum(map(len, entries.values()))
+        self._budget.spent(self._now(), cost, size)
+        metrics.ROUND_SECONDS.labels(self._tp.topic).observe(cost)
+        metrics.ROUND_BYTES.labels(self._tp.topic).inc(size)
         if self._may_write():
             await self._group.commit(self._tp, round_.next_offset)
 

@@ -62,6 +62,7 @@ class Partition(Generic[C, E]):
         self.nowhere = f"#{number}"
         self._market, self._offset = self.nowhere, next_offset
         self._streams = program.streams
+        self.parked = 0
 
     @property
     def at(self) -> tuple[str, int]:
@@ -115,6 +116,7 @@ class Partition(Generic[C, E]):
 
     def _park(self, market: Market[C, E], record: Record, parked: Parked, sent: list[Outgoing]) -> None:
         """Put the record aside, and leave an empty outcome, so that nobody waits for it."""
+        self.parked += 1
         if record.timestamp > market.now_ms:
             market.now_ms = record.timestamp
         if self.program.parked is not None:

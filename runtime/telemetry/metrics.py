@@ -63,6 +63,13 @@ LOOP_LAG = _histogram("tidemark_event_loop_lag_seconds", "How late the event loo
 PART_READY = _gauge("tidemark_part_ready", "1 when the part was ready at the last question, else 0.", "part")
 TOPIC_DIFFERENCES = _gauge("tidemark_topic_differences", "Differences between the table of topics and the broker.")
 LAG = _gauge("tidemark_lag_records", "Records of a followed partition not applied yet.", "topic", "partition")
+RECORDS = _counter("tidemark_journal_records_total", "Records applied, those of a re-execution too.", "topic")
+PARKED = _counter("tidemark_journal_parked_total", "Records put aside because they could not be used.", "topic")
+ALARMS = _counter(
+    "tidemark_journal_alarms_total", "Starts that found no usable snapshot where there had been one.", "topic"
+)
+ROUND_SECONDS = _histogram("tidemark_journal_round_seconds", "How long a snapshot held the event loop.", "topic")
+ROUND_BYTES = _counter("tidemark_journal_snapshot_bytes_total", "Bytes of snapshots written.", "topic")
 HTTP_REQUESTS = _counter("tidemark_http_requests_total", "Requests answered by the API.", "method", "route", "status")
 HTTP_SECONDS = _histogram("tidemark_http_request_seconds", "How long the API took to answer.", "route")
 COMMANDS_SENT = _counter("tidemark_commands_sent_total", "Records that Kafka acknowledged to this API, with repeats.")

@@ -187,3 +187,10 @@ async def test_a_first_start_is_no_alarm_and_lost_snapshots_are(caplog):
     assert "ALARM" not in caplog.text
     assert await Desk(committed=4).keeper.open(0, 9) == 0
     assert "ALARM: ns.orders.commands/3: no snapshot is usable; re-executing from the journal's start" in caplog.text
+
+
+async def test_a_parked_record_raises_an_alarm(caplog):
+    desk = Desk()
+    await desk.keeper.open(0, 0)
+    await desk.take(command("open", "M"), b"not json", command("far", "M"))
+    assert "ALARM: ns.orders.commands/3: 2 records parked, up to offset 2" in caplog.text
