@@ -22,7 +22,7 @@ NOT_YET = ("sim", "drills")
 
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "ARGS", "FILE"))}
     return subprocess.run(["make", *arguments], cwd=folder, env=environ, capture_output=True, text=True, check=False)
 
 

@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -98,7 +99,7 @@ def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "api.log").write_text("line\n" * 100_000)
     environ = {**os.environ, "TIDEMARK_HOME": str(tmp_path)}
-    command = f"{sys.executable} -m ops.cli logs api -n 100000 | head -1"
+    command = f"{shlex.quote(sys.executable)} -m ops.cli logs api -n 100000 | head -1"
     done = subprocess.run(
         ("sh", "-c", command), cwd=PROJECT_ROOT, env=environ, capture_output=True, text=True, check=False
     )
