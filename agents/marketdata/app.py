@@ -51,6 +51,7 @@ class Shown:
     book_head: bytes = b""
     ticker: Ticker | None = None
     ticker_head: bytes = b""
+    ticker_ends_ms: int | None = None
     ahead: int = 0
 
     def forget(self) -> None:
@@ -61,9 +62,15 @@ class Shown:
 class Publisher:
     """One task per process. `views` are those of the partitions that this process has and keeps up with, by market."""
 
-    def __init__(self, store: ViewStore, views: Callable[[], Mapping[str, View]]) -> None:
+    def __init__(
+        self,
+        store: ViewStore,
+        views: Callable[[], Mapping[str, View]],
+        clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
         self._store = store
         self._views = views
+        self._clock_ms = clock_ms
         self._shown: dict[str, Shown] = {}
         self._touched: set[str] = set()
         self._candles: dict[tuple[str, str], CandleView] = {}
@@ -96,14 +103,8 @@ class Publisher:
                 if not self._is_away:
                     self._is_away = True
                     log.warning("the views do not reach Redis: %r", error)
-                self._forget_all()
+                self._healed = 0.0  # what did not arrive is found missing
                 await asyncio.sleep(AGAIN_SECONDS)
-
-    def _forget_all(self) -> None:
-        for shown in self._shown.values():
-            shown.forget()
-        self._touched.update(self._shown)
-        self._wake.set()
 
     async def _pass(self) -> None:
         """Waits until something is to be said, and says it."""
@@ -156,12 +157,15 @@ class Publisher:
         view, force = shown.view, shown.ahead >= PATIENCE
         data = encode_view(telling.book(view))
         values.append(Value(book_key(view.market), view.seq, data, force))
-        shown.book_seq, shown.book_head, shown.ahead = view.seq, data[:HEAD_BYTES], 0
+        shown.book_seq, shown.book_head = view.seq, data[:HEAD_BYTES]
+        shown.ahead = 0 if force else shown.ahead
         self._show_ticker(shown, values, messages, force=force)
         shown.book_due = self._now() + max(BOOK_SECONDS, (time.perf_counter() - began) / BOOK_SHARE)
 
     def _show_ticker(self, shown: Shown, values: list[Value], messages: list[Message], *, force: bool = False) -> None:
-        ticker = telling.ticker(shown.view)
+        now_ms = self._now_ms(shown.view)
+        ticker = telling.ticker(shown.view, now_ms)
+        shown.ticker_ends_ms = shown.view.window.ends_ms(now_ms)
         before, shown.ticker = shown.ticker, ticker
         if before is not None and msgspec.structs.replace(before, seq=ticker.seq) == ticker and not force:
             shown.ticker = before
@@ -179,28 +183,38 @@ class Publisher:
         keys = [key(shown.view.market) for shown in all_shown for key in (book_key, ticker_key)]
         heads = iter(await self._store.heads(keys))
         for shown, (book_head, ticker_head) in zip(all_shown, zip(heads, heads, strict=True), strict=True):
-            if shown.book_seq == shown.view.seq and (book_head, ticker_head) == (shown.book_head, shown.ticker_head):
+            if (book_head, ticker_head) == (shown.book_head, shown.ticker_head):
                 shown.ahead = 0
-                continue
-            if seq_of(book_head) > shown.view.seq:
-                shown.ahead += 1
-                if shown.ahead < PATIENCE:
-                    continue
-                log.error("Redis has %s at %d, ahead of the journal: replaced", shown.view.market, seq_of(book_head))
-            if shown.book_seq == shown.view.seq:
+            elif not self._is_ahead(shown, seq_of(book_head)):
                 shown.forget()
-            self.touch(shown.view.market)
+            if shown.book_seq != shown.view.seq:
+                self.touch(shown.view.market)
+
+    @staticmethod
+    def _is_ahead(shown: Shown, seq: int) -> bool:
+        """Whether Redis has a newer view, whose owner should take the partition from us; not for long."""
+        if seq <= shown.view.seq:
+            return False
+        shown.ahead += 1
+        if shown.ahead < PATIENCE:
+            return True
+        log.error("Redis has %s at %d, which the journal has not reached: replaced", shown.view.market, seq)
+        return False
 
     async def _let_minutes_go(self, all_shown: list[Shown]) -> None:
         """In a market where nothing happens, the last 24 hours go on all the same."""
-        now_ms = time.time_ns() // 1_000_000
         values: list[Value] = []
         messages: list[Message] = []
         for shown in all_shown:
-            if shown.ticker is not None and shown.view.window.roll(now_ms):
+            ends_ms = shown.ticker_ends_ms
+            if ends_ms is not None and self._now_ms(shown.view) >= ends_ms and shown.view.whole:
                 self._show_ticker(shown, values, messages)
         if values:
             await self._store.write(values, messages)
+
+    def _now_ms(self, view: View) -> int:
+        """The day's time, but never before the market's own: this process's clock may be wrong."""
+        return max(view.time_ms, self._clock_ms())
 
     @staticmethod
     def _now() -> float:

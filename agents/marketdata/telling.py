@@ -47,9 +47,9 @@ def trades(view: View) -> list[PublicTrade]:
     ]
 
 
-def ticker(view: View) -> Ticker:
-    """The last 24 hours as the window has them now."""
-    units, summary, last = _units(view), view.window.summary(), view.window.last_ticks
+def ticker(view: View, now_ms: int) -> Ticker:
+    """The 24 hours before this moment."""
+    units, summary, last = _units(view), view.window.summary(now_ms), view.window.last_ticks
     change = None
     if summary.open is not None and last is not None:
         change = ratio_text((last - summary.open) * 100, summary.open, 2)

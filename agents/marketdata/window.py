@@ -42,7 +42,7 @@ class Window:
         self.last_ticks = price_ticks
         start = time_ms - time_ms % MINUTE_MS
         if not self.minutes or self.minutes[-1].start_ms != start:
-            self.roll(time_ms)
+            del self.minutes[: self._over(time_ms)]
             self.minutes.append(
                 Minute(start, price_ticks, price_ticks, price_ticks, price_ticks, base_atoms, quote_atoms)
             )
@@ -54,16 +54,21 @@ class Window:
         minute.base_atoms += base_atoms
         minute.quote_atoms += quote_atoms
 
-    def roll(self, now_ms: int) -> bool:
-        """Let go of what is over; whether anything was."""
+    def _over(self, now_ms: int) -> int:
+        """How many minutes have left by then."""
         over = 0
         while over < len(self.minutes) and self.minutes[over].start_ms <= now_ms - WINDOW_MS:
             over += 1
-        del self.minutes[:over]
-        return over > 0
+        return over
 
-    def summary(self) -> Summary:
-        minutes = self.minutes
+    def ends_ms(self, now_ms: int) -> int | None:
+        """When the summary of now will be another one, though nothing happens; None when it stays."""
+        over = self._over(now_ms)
+        return self.minutes[over].start_ms + WINDOW_MS if over < len(self.minutes) else None
+
+    def summary(self, now_ms: int) -> Summary:
+        """Asking changes nothing: only trades let minutes go, so the state depends on nobody's clock."""
+        minutes = self.minutes[self._over(now_ms) :]
         if not minutes:
             return Summary()
         return Summary(

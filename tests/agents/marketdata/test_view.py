@@ -50,7 +50,7 @@ def test_a_snapshot_anywhere_goes_on_as_if_nothing_had_been(seed: int):
             exchange.anything(chance)
         restarted = View.restore(SYMBOL, followed(exchange, restarted).snapshot())
     assert restarted.snapshot() == followed(exchange).snapshot()
-    assert telling.ticker(restarted) == telling.ticker(followed(exchange))
+    assert telling.ticker(restarted, exchange.now_ms) == telling.ticker(followed(exchange), exchange.now_ms)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -141,7 +141,7 @@ def test_house_sales_are_told_as_trades_and_do_not_move_the_ticker():
     assert (trade.trade_id, trade.kind, trade.price, trade.amount, trade.taker_side) == (
         "BTC-USD-1", "house", "50.00", "0.0003", "buy",
     )  # fmt: skip
-    assert (telling.ticker(view).last, telling.ticker(view).volume) == (None, "0")
+    assert (telling.ticker(view, 0).last, telling.ticker(view, 0).volume) == (None, "0")
 
 
 def test_trades_are_told_once_and_the_latest_again_after_a_restart():
