@@ -8,12 +8,13 @@ import importlib
 import sys
 
 from runtime import settings
+from runtime.embedded.home import resolve
 from runtime.journal.reader import Reader
 from runtime.journal.replay import replay
 
 
 async def write(module: str) -> None:
-    here, program = settings.load(), importlib.import_module(module).PROGRAM
+    here, program = resolve(settings.load()), importlib.import_module(module).PROGRAM
     reader, topic = Reader(here, "replayed"), here.topic(program.journal.name)
     for partition, (_, end) in (await reader.bounds(topic, range(here.kafka_partitions))).items():
         async for outgoing in replay(program, reader, topic, partition, end):
