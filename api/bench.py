@@ -1,0 +1,171 @@
+"""`tidemark bench api`: one API process before the real servers and agents, asked by plain sockets.
+
+Reads are compared with the bare clock, which is the cost of HTTP itself; orders are settled orders, from the request
+to the answer after the money moved. The load generator shares the machine's cores with all of it.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import itertools
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from ledger.connection import books
+from ledger.migrate import migrate
+from ledger.seed import seed
+from runtime import kafka
+from runtime.bench import Bench, Measuring
+from runtime.embedded.home import Home, free_port
+from runtime.settings import PROJECT_ROOT, Settings
+from schemas.topics import CHANGELOGS, TOPICS
+
+MODULES = ("agents.matching", "agents.wallet", "api")
+READS, READERS = 4_000, 16
+ORDERS, CLIENTS = 2_000, 64
+ALONE = 200
+READY_S = 60
+MARKET = "BTC-USD"
+
+
+class Line:
+    """One connection that asks one thing after another."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def ask(self, method: str, path: str, token: str, body: bytes = b"") -> tuple[int, bytes]:
+        head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n"
+        authorization = f"Authorization: Bearer {token}\r\n" if token else ""
+        self._writer.write(f"{head}{authorization}\r\n".encode() + body)
+        answer = await self._reader.readuntil(b"\r\n\r\n")
+        length = int(answer.lower().partition(b"content-length: ")[2].partition(b"\r")[0])
+        return int(answer[9:12]), await self._reader.readexactly(length)
+
+
+@dataclasses.dataclass(frozen=True)
+class Rig:
+    """An API that is ready, and connections to it."""
+
+    port: int
+
+    async def line(self) -> Line:
+        return Line(*await asyncio.open_connection("127.0.0.1", self.port))
+
+    async def user(self) -> str:
+        """Somebody with money; his access token."""
+        line = await self.line()
+        body = msgspec.json.encode({"username": f"u{secrets.token_hex(6)}", "password": secrets.token_hex(8)})
+        status, answer = await line.ask("POST", "/api/v1/accounts/auth/register/", "", body)
+        assert status == 201, answer
+        token: str = msgspec.json.decode(answer)["access"]
+        for asset in ("USD", "BTC"):
+            move = msgspec.json.encode({"amount": "1000000", "asset": asset})
+            status, answer = await line.ask("PATCH", "/api/v1/accounts/wallet/deposit/", token, move)
+            assert status == 200, answer
+        return token
+
+
+@contextlib.asynccontextmanager
+async def rig(settings: Settings) -> AsyncIterator[Rig]:
+    """The processes in a name space of their own."""
+    settings = dataclasses.replace(settings, namespace=f"bench_{secrets.token_hex(4)}", sandbox=True)
+    home, port = Home(settings.home / "bench"), free_port(set())
+    home.make()
+    processes = []
+    try:
+        await migrate(settings)
+        await seed(settings)
+        await kafka.ensure_topics(settings, (*TOPICS, *CHANGELOGS))
+        processes = [_start(module, settings, home.path, port) for module in MODULES]
+        ready = Rig(port)
+        await _until_ready(ready)
+        yield ready
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+        await kafka.delete_topics(settings, [settings.topic(topic.name) for topic in (*TOPICS, *CHANGELOGS)])
+        async with books(settings) as connection:
+            await connection.execute(f'drop schema if exists "{settings.postgres_schema}" cascade')
+
+
+def _start(module: str, settings: Settings, home: Path, port: int) -> "subprocess.Popen[bytes]":
+    environ: Mapping[str, str] = {
+        **os.environ,
+        "TIDEMARK_HOME": str(home), "TIDEMARK_PORT": str(port), "TIDEMARK_NAMESPACE": settings.namespace,
+        "POSTGRES_HOST": str(settings.postgres_host), "POSTGRES_PORT": str(settings.postgres_port),
+        "POSTGRES_USER": settings.postgres_user, "POSTGRES_PASSWORD": settings.postgres_password,
+        "POSTGRES_DB": settings.postgres_db, "REDIS_HOST": str(settings.redis_host),
+        "REDIS_PORT": str(settings.redis_port), "REDIS_PASSWORD": settings.redis_password,
+        "KAFKA_BOOTSTRAP": str(settings.kafka_bootstrap), "KAFKA_PARTITIONS": str(settings.kafka_partitions),
+        "LOGLEVEL": "warning",
+    }  # fmt: skip
+    with (home / f"{module}.log").open("ab") as log:
+        return subprocess.Popen([sys.executable, "-m", module], env=environ, cwd=PROJECT_ROOT, stderr=log)
+
+
+async def _until_ready(made: Rig) -> None:
+    """Ready, and the market that is traded in is open."""
+    async with asyncio.timeout(READY_S):
+        while True:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                line = await made.line()
+                if (await line.ask("GET", f"/api/v1/markets/{MARKET}", ""))[0] == 200:
+                    return
+            await asyncio.sleep(0.1)
+
+
+async def measure(measuring: Measuring) -> None:
+    """Reads of three depths, then orders: many clients at once, and one at a time."""
+    async with rig(measuring.settings) as made:
+        users = [await made.user() for _ in range(16)]
+        lines = [await made.line() for _ in range(READERS)]
+        for name, path, anchor in (
+            ("api clock", "/api/v1/time/", None),
+            ("api me", "/api/v1/accounts/me/", "api clock"),
+            ("api wallet", "/api/v1/accounts/wallet/", "api clock"),
+        ):
+            await measuring.rate(name, READS, lambda path=path: _reads(lines, path, users), anchor=anchor)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        lines = [await made.line() for _ in range(CLIENTS)]
+        await measuring.rate("api settled orders", ORDERS, lambda: _orders(lines, users), unit="orders/s", floor=5_000)
+        numbers = itertools.count()
+        await measuring.latency(
+            "api one settled order", ALONE, lambda: _order(lines[0], users[0], next(numbers)), floor=8
+        )
+
+
+async def _reads(lines: list[Line], path: str, users: list[str]) -> None:
+    async def one(line: Line, token: str) -> None:
+        for _ in range(READS // len(lines)):
+            status, answer = await line.ask("GET", path, token)
+            assert status == 200, answer
+
+    await asyncio.gather(*(one(line, token) for line, token in zip(lines, itertools.cycle(users), strict=False)))
+
+
+async def _orders(lines: list[Line], users: list[str]) -> None:
+    async def one(line: Line, token: str) -> None:
+        for number in range(ORDERS // len(lines)):
+            await _order(line, token, number)
+
+    await asyncio.gather(*(one(line, token) for line, token in zip(lines, itertools.cycle(users), strict=False)))
+
+
+async def _order(line: Line, token: str, number: int) -> None:
+    """Six in ten rest, the others meet them: both sides of the book around one price."""
+    side, distance = ("buy", -1) if number % 2 else ("sell", 1)
+    price = 40_000 + distance * (number % 10 - 3)
+    body = msgspec.json.encode({"market": MARKET, "side": side, "amount": "0.001", "price": str(price)})
+    status, answer = await line.ask("POST", "/api/v1/orders/", token, body)
+    assert status == 201, answer
+
+
+BENCH = Bench("api", "one API process: reads, and orders from the request to the answer after the money moved", measure)
