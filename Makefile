@@ -4,6 +4,7 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
+PACKAGES := agents api ledger ops runtime schemas
 FILE ?=
 ARGS ?=
 export FILE
@@ -18,6 +19,7 @@ help: ## list what can be made
 
 run: ## start everything in the foreground and print the address
 	@bin/install run
+	@test -z "$$PYTHONDONTWRITEBYTECODE" || $(BIN)/python -m compileall -q $(PACKAGES) # else each process compiles all
 	@exec $(BIN)/tidemark up $(ARGS)
 
 runserver: ## start the API alone, on servers that already run
@@ -117,4 +119,4 @@ lock: ## write the locks anew from pyproject.toml; UPGRADE=1 takes newer version
 
 clean: ## remove the environment and everything that was made; data folders stay
 	@rm -rf .venv .venv-second .venv.lock .venv-second.lock build dist .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
-	@find agents api ledger ops runtime schemas tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -81,6 +81,12 @@ def test_a_target_calls_its_tool(clone: Path, arguments: list[str], lines: list[
     assert (done.returncode, done.stdout.splitlines()) == (0, lines)
 
 
+def test_a_run_compiles_first_where_python_is_told_to_keep_no_bytecode(clone: Path) -> None:
+    done = make(clone, "run", PYTHONDONTWRITEBYTECODE="1")
+    compiling = "python [-m] [compileall] [-q] [agents] [api] [ledger] [ops] [runtime] [schemas]"
+    assert done.stdout.splitlines() == ["install [run]", compiling, "tidemark [up]"]
+
+
 def test_clean_removes_what_was_made_and_no_source(clone: Path) -> None:
     for folder in ("agents", "api", "ledger", "ops", "runtime", "schemas", "tests"):
         (clone / folder / "__pycache__").mkdir(parents=True)
