@@ -21,8 +21,9 @@ TARGETS = {
 NOT_YET = ("sim", "drills")
 
 
-def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "ARGS", "FILE"))}
+def make(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    foreign = ("MAKE", "ARGS", "FILE", "PYTHONDONTWRITEBYTECODE")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(foreign)} | variables
     return subprocess.run(["make", *arguments], cwd=folder, env=environ, capture_output=True, text=True, check=False)
 
 
