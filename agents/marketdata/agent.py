@@ -89,12 +89,12 @@ class MarketdataWorker:
         self._task: asyncio.Task[None] | None = None
 
     def unready(self) -> str | None:
-        return self._machine.unready() or self._candles.unready()
+        return self._machine.unready() or self._candles.unready() or self._publisher.unready()
 
     async def start(self) -> None:
         self._task = asyncio.create_task(self._publisher.run(), name="publisher")
         self._task.add_done_callback(_ended)
-        self._pool = await postgres.pool(self._settings, max_size=CONNECTIONS, application="marketdata")
+        self._pool = await postgres.pool(self._settings, min_size=0, max_size=CONNECTIONS, application="marketdata")
         await self._machine.start()
         await self._candles.start()
 

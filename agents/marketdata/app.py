@@ -33,6 +33,8 @@ from schemas.views import (
 DELTA_SECONDS = 0.02
 BOOK_SECONDS = 0.2
 BOOK_SHARE = 0.05
+REST = 2
+"""A pass is followed by a pause of this many times its length, so that showing never stands in the journal's way."""
 HEAL_SECONDS = 0.5
 AGAIN_SECONDS = 0.2
 MOST_CANDLES = 10_000
@@ -90,15 +92,19 @@ class Publisher:
         self._candles |= {(candles_channel(one.market, one.interval), one.open_time): one for one in candles}
         self._wake.set()
 
+    def unready(self) -> str | None:
+        """Why nobody sees what this process knows; None when they do."""
+        return "the views do not reach Redis" if self._is_away else None
+
     async def run(self) -> None:
         """For ever. Redis may come and go."""
         while True:
             try:
-                await self._pass()
+                cost = await self._pass()
                 if self._is_away:
                     self._is_away = False
                     log.info("the views are in Redis again")
-                await asyncio.sleep(DELTA_SECONDS)
+                await asyncio.sleep(max(DELTA_SECONDS, cost * REST))
             except UNWELL as error:
                 if not self._is_away:
                     self._is_away = True
@@ -106,17 +112,18 @@ class Publisher:
                 self._healed = 0.0  # what did not arrive is found missing
                 await asyncio.sleep(AGAIN_SECONDS)
 
-    async def _pass(self) -> None:
-        """Waits until something is to be said, and says it."""
+    async def _pass(self) -> float:
+        """Waits until something is to be said, and says it; how long that took."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HEAL_SECONDS if not self._touched else BOOK_SECONDS / 4):
                 await self._wake.wait()
         self._wake.clear()
-        views = self._views()
+        views, began = self._views(), self._now()
         await self._tell(views, self._touched)
         if self._now() - self._healed >= HEAL_SECONDS:
             self._healed = self._now()
             await self._heal(views)
+        return self._now() - began
 
     async def _tell(self, views: Mapping[str, View], markets: set[str]) -> None:
         values: list[Value] = []
