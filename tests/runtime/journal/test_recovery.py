@@ -44,18 +44,18 @@ class Worker:
         return steps >= len(entries)
 
 
-def lives(seed: int) -> tuple[int, int]:
+def lives(seed: int, *, sleeping: float = 0.3) -> tuple[int, int]:
     """One journal through many lives; how many crashes fell inside a round, and how many writes came late."""
     chance = random.Random(seed)
     records = journal(chance, 150)
     truth = Partition(PROGRAM, 3).run(records)
     table: dict[bytes, bytes] = {}
     said: list[Outgoing] = []
-    inside = late = 0
+    inside = late = whole = 0
     sleepers: list[Worker] = []
     for _ in range(12):
         worker = Worker(table)
-        assert 0 <= worker.partition.next_offset <= len(records)
+        assert worker.partition.next_offset >= (0 if sleepers else whole), "a whole round was lost"
         for _ in range(chance.randrange(1, 6)):
             start = worker.partition.next_offset
             said += worker.work(records[start : start + chance.randrange(1, 30)])
@@ -65,7 +65,8 @@ def lives(seed: int) -> tuple[int, int]:
             if not worker.round(table, chance.choice((0, 1, 2, 3, 9, 9, 9))):
                 inside += 1
                 break
-        if chance.random() < 0.3:
+            whole = worker.partition.next_offset
+        if chance.random() < sleeping:
             sleepers.append(worker)
     last = Worker(table)
     said += last.work(records[last.partition.next_offset :])
@@ -73,12 +74,17 @@ def lives(seed: int) -> tuple[int, int]:
     return inside, late
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(20))
 def test_whatever_crashes_and_whoever_wakes_up_late_the_outputs_are_those_of_one_long_life(seed):
     lives(seed)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_without_late_writers_no_crash_costs_more_than_the_round_it_fell_into(seed):
+    lives(seed, sleeping=0.0)
+
+
 def test_the_lives_are_full_of_crashes_and_late_writes():
-    told = [lives(seed) for seed in range(40)]
-    assert sum(inside for inside, _ in told) > 200
-    assert sum(late for _, late in told) > 100
+    told = [lives(seed) for seed in range(20)]
+    assert sum(inside for inside, _ in told) > 50
+    assert sum(late for _, late in told) > 50
