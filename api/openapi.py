@@ -128,10 +128,17 @@ def _parameters(route: Route) -> list[Json]:
         schema = route.query.model_json_schema()
         required = schema.get("required", [])
         found += [
-            {"name": name, "in": "query", "required": name in required, "schema": one}
+            {"name": name, "in": "query", "required": name in required, "schema": _given(one)}
             for name, one in schema["properties"].items()
         ]
     return [*found, KEY_HEADER] if route.idempotent else found
+
+
+def _given(schema: Json) -> Json:
+    """In a query a value is there or not there; null cannot be written."""
+    kinds = [kind for kind in schema.get("anyOf", []) if kind != {"type": "null"}]
+    rest = {name: value for name, value in schema.items() if name != "anyOf" and (name, value) != ("default", None)}
+    return {**rest, **kinds[0]} if len(kinds) == 1 else {**rest, **({"anyOf": kinds} if kinds else {})}
 
 
 def _responses(route: Route, schemas: _Schemas) -> Json:

@@ -82,15 +82,19 @@ class Outcomes:
             log.warning("a word on the results channel could not be read")
 
     async def poll(self) -> None:
-        """One query for all waiters, and none when nobody waits."""
+        """One query for all who have waited for a whole turn; none while the word comes faster than that."""
+        before: set[int] = set()
         while True:
             await self._someone.wait()
             await asyncio.sleep(POLL_S)
-            if not self._waiting:
+            late = [command_id for command_id in self._waiting if command_id in before]
+            before = set(self._waiting)
+            if not before:
                 self._someone.clear()
+            if not late:
                 continue
             try:
-                found = await self._decided(list(self._waiting))
+                found = await self._decided(late)
             except AWAY:
                 continue
             metrics.OUTCOMES_POLLED.inc(len(found))

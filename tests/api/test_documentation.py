@@ -75,3 +75,10 @@ async def test_the_pages_need_nothing_from_the_internet(client, door):
             assert f'"/api/v1/{file}"' in answer.body
             assert (await client.get(file)).status == 200
     assert (await client.get("swagger/passwd.js")).status == 404
+
+
+async def test_a_parameter_of_a_query_is_never_null():
+    for operation in operations().values():
+        for parameter in operation["parameters"]:
+            assert parameter["schema"].get("default", "") is not None, parameter
+            assert {"type": "null"} not in parameter["schema"].get("anyOf", []), parameter
