@@ -42,6 +42,7 @@ class Worker:
         self._follow = follow
         self._halt = halt
         self._tasks: list[asyncio.Task[None]] = []
+        self._ends: Mapping[TP, int] = {}
         self.lanes: dict[TP, Lane] = {}
         self.joined = False
         group.assigned, group.revoked, group.arrived = self._assigned, self._revoked, self._arrived
@@ -114,7 +115,7 @@ class Worker:
             for tp in advice.nudge:
                 if tp in self.lanes and self.lanes[tp].ready:
                     log.warning("%s/%d stands still: looking for what was not brought", tp.topic, tp.partition)
-                    self.lanes[tp].nudge((await self._group.ends([tp]))[tp])
+                    self.lanes[tp].nudge(self._ends[tp])
 
     async def _look(self, watch: Watch[TP]) -> Advice[TP]:
         lanes = dict(self.lanes)
@@ -123,7 +124,7 @@ class Worker:
             return watch.look(loop.time(), {})
         try:
             async with asyncio.timeout(BROKER_SECONDS):
-                ends = await self._group.ends(lanes)
+                self._ends = ends = await self._group.ends(lanes)
         except (KafkaError, TimeoutError) as error:
             log.warning("watchdog: the broker does not answer: %r", error)
             return watch.silence(loop.time())
