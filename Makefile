@@ -100,16 +100,16 @@ drills: ## practise every recovery
 prepare-compose: ## write config.env with random secrets, unless there is one
 	@bin/prepare-compose
 
-build: prepare-compose ## build the image
+build: ## build the image
 	@bin/compose build
 
-up: prepare-compose ## start everything in containers
+up: ## start everything in containers
 	@bin/compose up --detach --wait
 
-up-force: prepare-compose ## build again and start everything anew in containers
+up-force: ## build again and start everything anew in containers
 	@bin/compose up --detach --wait --build --force-recreate
 
-down: prepare-compose ## stop the containers; the data stays
+down: ## stop the containers; the data stays
 	@bin/compose down
 
 # The project

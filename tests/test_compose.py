@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -126,8 +127,8 @@ def copy(tmp_path: Path) -> Path:
     """A folder with a space in its name, holding what prepare-compose needs."""
     place = tmp_path / "a clone"
     (place / "bin").mkdir(parents=True)
-    (place / "bin" / "prepare-compose").write_bytes((PROJECT_ROOT / "bin" / "prepare-compose").read_bytes())
-    (place / "bin" / "prepare-compose").chmod(0o755)
+    for tool in ("prepare-compose", "compose"):
+        shutil.copy(PROJECT_ROOT / "bin" / tool, place / "bin" / tool)
     (place / "config.example.env").write_bytes(EXAMPLE.read_bytes())
     return place
 
@@ -170,14 +171,18 @@ def stub_docker(folder: Path, script: str) -> dict[str, str]:
         ('[ "$1" = compose ]', "Docker's engine does not answer"),
     ],
 )
-def test_without_an_engine_one_sentence_says_what_is_missing(tmp_path: Path, script: str, sentence: str) -> None:
+def test_without_an_engine_one_sentence_says_what_is_missing_and_no_config_is_made(
+    tmp_path: Path, copy: Path, script: str, sentence: str
+) -> None:
     environ = stub_docker(tmp_path / "tools", script)
-    done = run(PROJECT_ROOT / "bin" / "compose", "up", environ=environ)
+    done = run(copy / "bin" / "compose", "up", environ=environ)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert done.stderr.startswith(sentence)
+    assert not (copy / "config.env").exists()
 
 
-def test_with_an_engine_the_arguments_reach_it(tmp_path: Path) -> None:
+def test_with_an_engine_the_arguments_reach_it_and_its_config_is_there(tmp_path: Path, copy: Path) -> None:
     environ = stub_docker(tmp_path / "tools", 'case "$*" in "compose version" | info) ;; *) echo "$@" ;; esac')
-    done = run(PROJECT_ROOT / "bin" / "compose", "up", "--detach", environ=environ)
-    assert (done.returncode, done.stdout) == (0, "compose up --detach\n")
+    done = run(copy / "bin" / "compose", "up", "--detach", environ=environ)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "compose up --detach")
+    assert (copy / "config.env").exists()

@@ -73,8 +73,8 @@ def test_a_target_whose_part_has_not_come_says_so_in_one_sentence(clone: Path, t
         (["create-superuser"], ["install [run]", "tidemark [admin] [create]"]),
         (["runserver"], ["install [run]", "python [-m] [api]"]),
         (["install"], ["install [dev]"]),
-        (["up"], ["prepare-compose []", "compose [up] [--detach] [--wait]"]),
-        (["down"], ["prepare-compose []", "compose [down]"]),
+        (["up"], ["compose [up] [--detach] [--wait]"]),
+        (["down"], ["compose [down]"]),
     ],
 )
 def test_a_target_calls_its_tool(clone: Path, arguments: list[str], lines: list[str]) -> None:
