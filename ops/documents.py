@@ -19,9 +19,14 @@ def documents() -> dict[Path, str]:
     """Every generated document: its path in the project, and the text that the code has for it."""
     from api import documents as api
     from runtime.telemetry import metrics
-    from schemas import topics
+    from schemas import topics, trades
 
-    return {Path("docs/TOPICS.md"): topics.page(), Path("docs/METRICS.md"): metrics.page(), **api.documents()}
+    return {
+        Path("docs/TOPICS.md"): topics.page(),
+        Path("docs/trades-1.schema.json"): trades.contract(),
+        Path("docs/METRICS.md"): metrics.page(),
+        **api.documents(),
+    }
 
 
 def stale(texts: dict[Path, str], root: Path = PROJECT_ROOT) -> list[Path]:

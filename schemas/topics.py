@@ -158,6 +158,10 @@ _FOOT = (
     "`flush.messages=1`: the broker writes each batch to the disk before it acknowledges it, so that an acknowledged",
     "record survives a power cut even on one node. `JOURNAL_FLUSH=false` gives that up for speed.",
     "",
+    "`trades` is a public contract: each value keeps `docs/trades-1.schema.json`, where 1 is the version in the header",
+    "`v`, and is never changed. Records come at least once and in order: the highest `trade_seq` per market drops the",
+    "repeats, and `docs/examples/follow_trades.py` does it.",
+    "",
     "Topics are created at every start where they are missing. A difference between this table and the broker is told",
     "in one sentence each at every start and never changed: `kafka-configs.sh --alter` does that, when you are sure.",
 )
