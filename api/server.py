@@ -60,7 +60,9 @@ async def listening(services: Services, host: str, port: int) -> AsyncIterator[i
             server = await loop.create_server(lambda: Connection(handlers, loop), host, port, backlog=BACKLOG)
         except OSError as error:
             raise Broken(f"The API cannot listen on {host}:{port} ({error.strerror}): set TIDEMARK_PORT.") from error
-        yield server.sockets[0].getsockname()[1]
-        server.close()
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            server.close()
     finally:
         await runner.cleanup()
