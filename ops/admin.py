@@ -5,6 +5,7 @@ import asyncio
 import getpass
 import os
 import sys
+from collections.abc import Callable
 
 from runtime.embedded.home import resolve
 from runtime.embedded.program import Broken
@@ -39,16 +40,24 @@ def run(args: argparse.Namespace) -> int:
 def _ask(question: str, instead: str) -> str:
     if not sys.stdin.isatty():
         raise Broken(f"Nobody is there to be asked: give {instead}.")
-    return input(question).strip()
+    return _typed(input, question).strip()
 
 
 def _ask_password() -> str:
     if not sys.stdin.isatty():
         raise Broken(f"Nobody is there to be asked: give --password or {PASSWORD}.")
-    password = getpass.getpass("Password: ")
-    if password != getpass.getpass("Once more: "):
+    password = _typed(getpass.getpass, "Password: ")
+    if password != _typed(getpass.getpass, "Once more: "):
         raise Broken("The two passwords differ.")
     return password
+
+
+def _typed(ask: Callable[[str], str], question: str) -> str:
+    try:
+        return ask(question)
+    except EOFError:  # Ctrl-D: whoever was asked has gone
+        print(file=sys.stderr)
+        raise Broken("Nothing was answered, and nothing was changed.") from None
 
 
 def checked(username: str, password: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ import contextlib
 import inspect
 import signal
 import sys
+import traceback
 import types
 from collections.abc import AsyncIterator
 from typing import Any
@@ -82,7 +83,7 @@ class AsyncConsole(code.InteractiveConsole):
 
     def run_once(self, source: str) -> int:
         """Runs one piece of code; 1 when it raised or was no Python."""
-        if self.runsource(source, symbol="exec"):
+        if self.runsource(source, self.filename, "exec"):
             self.write("The code is not complete.\n")
             return 1
         return int(self._failed)
@@ -94,9 +95,9 @@ class AsyncConsole(code.InteractiveConsole):
             self._running.result()
         except SystemExit:
             raise
-        except BaseException:  # a shell shows whatever was raised, and goes on: it is the outermost loop
+        except BaseException as error:  # a shell shows whatever was raised, and goes on: it is the outermost loop
             self._failed = True
-            self.showtraceback()
+            self.write("".join(traceback.format_exception(error.with_traceback(self._own_frames(error)))))
         finally:
             self._running = None
 
@@ -107,3 +108,10 @@ class AsyncConsole(code.InteractiveConsole):
     async def _evaluate(self, code: types.CodeType) -> Any:
         value = types.FunctionType(code, self.locals)()
         return await value if inspect.iscoroutine(value) else value
+
+    def _own_frames(self, error: BaseException) -> types.TracebackType | None:
+        """Where it was raised, from the typed line on: how the shell got there tells nobody anything."""
+        frames = error.__traceback__
+        while frames is not None and frames.tb_frame.f_code.co_filename != self.filename:
+            frames = frames.tb_next
+        return frames

@@ -1,6 +1,10 @@
+import getpass
+import sys
+
 import pytest
 
 from ledger.connection import books
+from ops import cli
 from runtime.passwords import Passwords
 
 BOB = {"TIDEMARK_ADMIN_USERNAME": "Bob", "TIDEMARK_ADMIN_PASSWORD": "long enough"}
@@ -49,3 +53,13 @@ async def test_a_user_who_is_there_becomes_admin_with_the_new_password(verb, dat
 async def test_what_is_missing_or_wrong_is_one_sentence(verb, environ, sentence):
     said = await verb("admin", "create", **environ)
     assert (said.code, said.out, said.err) == (1, "", f"tidemark: {sentence}\n")
+
+
+def test_who_ends_the_questions_has_changed_nothing(monkeypatch, capsys):
+    def gone(_question: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(getpass, "getpass", gone)
+    assert cli.main(["admin", "create", "--username", "bob"]) == 1
+    assert capsys.readouterr().err == "\ntidemark: Nothing was answered, and nothing was changed.\n"

@@ -27,12 +27,22 @@ async def test_it_reads_python_with_await_and_the_connections_are_open(verb):
         "'still here'",
     ]
     assert "DivisionByZeroError: division by zero" in said.err
+    assert "ops/shell.py" not in said.err
     assert "`await` works at the top level" in said.err
 
 
 async def test_it_runs_one_piece_of_code(verb):
     said = await verb("shell", "-c", "print(await db.fetchval('select 6 * 7'))")
     assert (said.code, said.out, said.err) == (0, "42\n", "")
+
+
+async def test_what_was_raised_is_shown_from_the_typed_line_on(verb):
+    said = await verb("shell", "-c", "raise LookupError('no')")
+    assert said.err.splitlines() == [
+        "Traceback (most recent call last):",
+        '  File "<console>", line 1, in <module>',
+        "LookupError: no",
+    ]
 
 
 async def test_code_that_fails_has_an_exit_code(verb):
