@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from api.documentation import DOCUMENT
-from api.door import MAX_BODY, door
+from api.door import MAX_BODY, door, new_request_id, refused
 from api.endpoint import endpoint
 from api.openapi import document
 from api.routing import Route
 from api.services import Services
+from schemas.errors import MALFORMED, Refusal
 
 
 def application(services: Services, routes: Iterable[Route]) -> web.Application:
@@ -21,9 +22,9 @@ def application(services: Services, routes: Iterable[Route]) -> web.Application:
     for route in rows:
         handler = endpoint(route, services)
         for path in both(route.path):
-            app.router.add_route(route.method, path, handler)
+            app.router.add_route(route.method, path, handler, expect_handler=_expect)
             if route.method == "GET":
-                app.router.add_route("HEAD", path, handler)
+                app.router.add_route("HEAD", path, handler, expect_handler=_expect)
     return app
 
 
@@ -31,3 +32,15 @@ def both(path: str) -> tuple[str, ...]:
     """The path without and with its last slash; the root and a file's name have one form only."""
     plain = path.rstrip("/")
     return (plain, plain + "/") if plain else ("/",)
+
+
+async def _expect(request: web.Request) -> web.Response | None:
+    """Asked before the door opens: a body may come, and of other expectations we know none."""
+    if request.headers["Expect"].lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # what the answer itself has written so far, by which aiohttp knows its start
+        return None
+    request_id = new_request_id()
+    response = refused(Refusal(MALFORMED, "Expect can only be 100-continue."), request_id)
+    response.headers["X-Request-Id"] = request_id
+    return response

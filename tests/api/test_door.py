@@ -1,10 +1,16 @@
 """The door: one envelope, one id, and no word about what is behind it."""
 
 import asyncio
+import dataclasses
 import json
+import types
 
 import aiohttp
 import pytest
+from aiohttp.test_utils import TestServer
+
+from api.app import application
+from api.routing import Policy, Routes
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -144,3 +150,42 @@ async def test_a_client_that_hangs_up_in_the_middle_of_its_body_harms_nobody(cli
     writer.close()
     async with aiohttp.ClientSession() as session, session.get(client.base + "/live") as response:
         assert response.status == 200
+
+
+async def test_an_origin_that_is_named_may_call_from_a_browser(settings_of_door, a_door):
+    ours, other = "https://desk.example", "https://evil.example"
+    asking = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    async with a_door(dataclasses.replace(settings_of_door, cors_origins=(ours,))) as opened:
+        answer = await opened.client.get("time/", headers={"Origin": ours})
+        assert answer.headers["Access-Control-Allow-Origin"] == ours
+        assert answer.headers["Vary"] == "Origin"
+        preflight = await opened.client.call("OPTIONS", "orders/", headers={"Origin": ours, **asking})
+        assert (preflight.status, preflight.headers["Access-Control-Allow-Origin"]) == (204, ours)
+        assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
+        stranger = await opened.client.call("OPTIONS", "orders/", headers={"Origin": other, **asking})
+        assert (stranger.status, "Access-Control-Allow-Origin" in stranger.headers) == (405, False)
+
+
+@pytest.mark.parametrize("debug", [True, False])
+async def test_a_fault_of_ours_is_told_without_its_trace(settings_of_door, debug, caplog):
+    routes = Routes("faults")
+
+    @routes.get("fault", Policy.PUBLIC)
+    async def fault(_call):
+        """It fails."""
+        raise ZeroDivisionError("a secret of the inside")
+
+    services = types.SimpleNamespace(settings=dataclasses.replace(settings_of_door, debug=debug))
+    async with (
+        TestServer(application(services, routes)) as server,
+        aiohttp.ClientSession() as session,
+        session.get(server.make_url("/api/v1/fault"), headers={"Accept": "text/html"}) as response,
+    ):
+        body = await response.json()
+        assert (response.status, body["error"].keys(), body["error"]["code"]) == (500, ENVELOPE, "internal")
+        assert "secret" not in await response.text()
+        assert "ZeroDivisionError" in caplog.text
+
+
+async def test_an_expectation_that_we_cannot_meet_is_refused_in_the_envelope(client):
+    is_refusal(await client.get("time/", headers={"Expect": "wonders"}), 400, "malformed")
