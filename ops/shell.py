@@ -14,7 +14,9 @@ import types
 from collections.abc import AsyncIterator
 from typing import Any
 
+from runtime.embedded import knock
 from runtime.embedded.home import resolve
+from runtime.embedded.program import Broken, NotReady
 from runtime.settings import Settings, load
 
 BANNER = """Tidemark, Python {python}. `await` works at the top level. Ready to use:
@@ -40,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _session(settings: Settings, command: str | None) -> int:
+    await _knock(settings)
     async with connections(settings) as names:
         console = AsyncConsole(names, asyncio.get_running_loop())
         if command is not None:
@@ -48,6 +51,16 @@ async def _session(settings: Settings, command: str | None) -> int:
         banner = BANNER.format(python=sys.version.split()[0])
         await asyncio.to_thread(console.interact, banner=banner, exitmsg="")
         return 0
+
+
+async def _knock(settings: Settings) -> None:
+    """A server that is away is told in a sentence; the client libraries would tell it in a trace."""
+    servers = {"PostgreSQL": knock.knock_postgres, "Redis": knock.knock_valkey, "Kafka": knock.knock_kafka}
+    for name, asked in servers.items():
+        try:
+            await asked(settings)
+        except NotReady as reason:
+            raise Broken(f"{name} does not answer ({reason}): start it first, as `make run` does.") from reason
 
 
 @contextlib.asynccontextmanager

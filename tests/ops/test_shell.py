@@ -49,3 +49,12 @@ async def test_code_that_fails_has_an_exit_code(verb):
     assert (await verb("shell", "-c", "raise LookupError('no')")).code == 1
     assert (await verb("shell", "-c", "1 +")).code == 1
     assert (await verb("shell", "-c", "raise SystemExit(3)")).code == 3
+
+
+async def test_a_server_that_is_away_is_one_sentence(verb):
+    said = await verb("shell", stdin="1\n", REDIS_HOST="127.0.0.1", REDIS_PORT="1")
+    assert (said.code, said.out) == (1, "")
+    assert said.err == (
+        "tidemark: Redis does not answer (nobody answers at 127.0.0.1:1 (Connection refused)): "
+        "start it first, as `make run` does.\n"
+    )
