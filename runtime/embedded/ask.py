@@ -16,7 +16,7 @@ async def get(address: str, path: str, *, timeout_s: float = TIMEOUT_S) -> tuple
     host, _, port = address.rpartition(":")
     try:
         async with asyncio.timeout(timeout_s):
-            reader, writer = await asyncio.open_connection(host, int(port))
+            reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
             try:
                 writer.write(f"GET {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
                 raw = await reader.read()

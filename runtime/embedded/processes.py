@@ -51,8 +51,9 @@ def exists(row: Row, *, root: Path = PROJECT_ROOT) -> bool:
 
 
 def api_address(settings: Settings) -> str:
-    """Where the API is reached from this machine."""
-    return f"{LOOPBACK if settings.bind in ANY_ADDRESS else settings.bind}:{settings.port}"
+    """Where the API is reached from this machine; an address of IPv6 has brackets, as in a URL."""
+    host = LOOPBACK if settings.bind in ANY_ADDRESS else settings.bind
+    return f"[{host}]:{settings.port}" if ":" in host else f"{host}:{settings.port}"
 
 
 class OwnProcess:

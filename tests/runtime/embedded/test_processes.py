@@ -47,7 +47,10 @@ def test_a_process_finds_its_home_and_gets_no_secret(home: Home, settings: Setti
     assert not [value for value in command.env.values() if value and value == home.secret("redis_password")]
 
 
-@pytest.mark.parametrize(("bind", "address"), [("0.0.0.0", "127.0.0.1:8123"), ("192.0.2.1", "192.0.2.1:8123")])
+@pytest.mark.parametrize(
+    ("bind", "address"),
+    [("0.0.0.0", "127.0.0.1:8123"), ("192.0.2.1", "192.0.2.1:8123"), ("::1", "[::1]:8123")],
+)
 def test_the_api_is_asked_at_an_address_that_reaches_it(
     home: Home, settings: Settings, bind: str, address: str
 ) -> None:
