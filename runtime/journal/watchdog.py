@@ -1,7 +1,7 @@
 """When a follower that stands still is a fault: rules without a clock of their own.
 
 End above position and nothing moves: first the plain reader looks, then the process halts. No word from the broker for
-a minute: halt. No partition at all is healthy: a spare worker.
+some time: halt. No partition at all is healthy: a spare worker.
 """
 
 import dataclasses
@@ -10,7 +10,8 @@ from typing import Generic, NamedTuple, TypeVar
 
 NUDGE_SECONDS = 2.0
 STUCK_SECONDS = 15.0
-SILENT_SECONDS = 60.0
+SILENT_SECONDS = 25.0
+"""Faust's consumer thread has been seen not to recover from an outage; a new process takes a second or two."""
 
 
 L = TypeVar("L", bound=Hashable)
