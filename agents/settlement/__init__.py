@@ -1,1 +1,1 @@
-"""Settlement: windows small purchases into batches, and buys batches at the outside exchange."""
+"""Settlement: gathers small purchases into batches, and buys the batches on the outside exchange."""
