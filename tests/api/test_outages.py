@@ -113,6 +113,17 @@ async def test_an_api_killed_before_its_answer_has_placed_the_order_once(
     assert await dollars(user) == ("9900.00", "100.00")
 
 
+async def test_a_cancel_takes_along_the_order_that_never_reached_the_journal(client, agents, open_market, process_api):
+    user = await rich(client)
+    async with process_api(CRASH_AT="api.after_hold:1") as base:
+        with pytest.raises(aiohttp.ClientError):
+            await user.at(base).post("orders/", limit(open_market, client_order_id="cut"))
+    order = (await user.get("orders/by-client-id/cut/")).body
+    answer = await user.delete(f"orders/{order['id']}/")
+    assert (order["state"], answer.status, answer.body["state"]) == ("pending", 200, "canceled")
+    assert await dollars(user) == ("10000.00", "0.00")
+
+
 async def test_a_client_that_hangs_up_gets_its_one_order_by_asking_again(client, agents, open_market):
     user = await rich(client)
     body = limit(open_market, client_order_id="gone")
