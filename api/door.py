@@ -37,6 +37,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MAX_BODY = 64 * 1024
 JSON = "application/json; charset=utf-8"
 SLOW_S = 1.0
+HEALTH = ("/live", "/ready")
 SERVER = "tidemark"
 _DRAWN = secrets.token_hex(6)
 _COUNTED = itertools.count(1)
@@ -111,8 +112,11 @@ async def _guarded(
 
 
 def _check_host(request: web.Request, hosts: frozenset[str]) -> None:
-    """A page on another name that points at this address must not speak to us with a visitor's browser."""
-    if "*" in hosts:
+    """A page on another name that points at this address must not speak to us with a visitor's browser.
+
+    Supervisors and load balancers ask for our health by address, whatever the names are; that tells a page nothing.
+    """
+    if "*" in hosts or request.path in HEALTH:
         return
     host = request.headers.get("Host", "")
     name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]

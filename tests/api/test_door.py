@@ -52,8 +52,14 @@ async def test_head_is_get_without_the_body(client):
 
 
 async def test_a_host_that_is_not_ours_is_refused(client):
-    is_refusal(await client.get("/live", headers={"Host": "evil.example"}), 400, "invalid_host")
-    assert (await client.get("/live", headers={"Host": "localhost:9"})).status == 200
+    is_refusal(await client.get("/api/v1/time/", headers={"Host": "evil.example"}), 400, "invalid_host")
+    assert (await client.get("/api/v1/time/", headers={"Host": "localhost:9"})).status == 200
+
+
+async def test_health_is_asked_by_address_whatever_the_names_are(client):
+    assert (await client.get("/live", headers={"Host": "192.0.2.1:9"})).status == 200
+    assert "parts" in (await client.get("/ready", headers={"Host": "192.0.2.1:9"})).body
+    is_refusal(await client.get("/metrics", headers={"Host": "192.0.2.1:9"}), 400, "invalid_host")
     assert (await client.get("/live", headers={"Host": "[::1]:9"})).status == 200
 
 
