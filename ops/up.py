@@ -108,10 +108,13 @@ def banner(settings: Settings, home: Home, *, servers_only: bool) -> str:
             f"\n  Valkey      {resolved.redis_host}:{resolved.redis_port}"
             f"\n  Kafka       {resolved.kafka_bootstrap}\n"
         )
+    from ledger.seed import refusal
     from runtime.embedded.processes import api_address
 
     address = f"http://{api_address(settings)}"
     login = "\n  Login    admin / new_password  (demo data; only in the sandbox)" if settings.sandbox else ""
+    if login and refusal(settings):
+        login = "\n  Danger   others can reach this sandbox: deposits are free, and its admin may have a known password"
     return (
         f"\n  Tidemark is ready at {address}{login}"
         f"\n  Try      curl {address}/api/v1/markets/"

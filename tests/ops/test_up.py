@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from ops.up import banner
 from runtime.embedded import runfiles
 from runtime.embedded.home import Home, free_port, write_whole
-from runtime.settings import PROJECT_ROOT
+from runtime.settings import PROJECT_ROOT, load
 from tests.runtime.embedded.programs import lives, until
 
 DRIVER = """
@@ -201,3 +202,17 @@ def states(home: Home) -> dict[str, tuple[str, int]]:
     return {
         name: (file.state.value, file.restarts) for name, file in runfiles.read(home).items() if name != "supervisor"
     }
+
+
+@pytest.mark.parametrize(
+    ("environ", "word"),
+    [
+        ({}, "Login"),
+        ({"TIDEMARK_BIND": "0.0.0.0"}, "Danger"),
+        ({"TIDEMARK_SANDBOX": "false", "SECRET_KEY": "s" * 32, "JWT_SECRET_KEY": "j" * 32}, "Try"),
+    ],
+)
+def test_the_banner_tells_a_login_only_where_there_is_one(tmp_path: Path, environ: dict[str, str], word: str) -> None:
+    settings = load(environ | {"TIDEMARK_HOME": str(tmp_path), "POSTGRES_PASSWORD": "p" * 32}, tmp_path / "none")
+    lines = banner(settings, Home(tmp_path), servers_only=False).split("\n")
+    assert lines[2].split()[0] == word
