@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import dataclasses
 import importlib
+import logging
 import secrets
 import sys
 import tempfile
@@ -50,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
         return 2
     chosen = [known[name] for name in args.name or known]
     machine, settings = this_machine(), load()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells every retry on a topic just made; faults raise
     print(f"{machine}; the journal is {'' if settings.journal_flush else 'not '}flushed per batch\n", flush=True)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         measured = runner.run(_measure_all(settings, chosen, args.repeats))
