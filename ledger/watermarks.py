@@ -13,7 +13,7 @@ from runtime.journal.watermark import Mark
 
 async def read(connection: Connection, consumer: str, topic: str, partition: int) -> Mapping[str, Mark]:
     """By market."""
-    rows = await connection.fetch(query("settle.watermarks"), consumer, topic, partition)
+    rows = await connection.fetch(query("watermarks.read"), consumer, topic, partition)
     return {row["market"]: _mark(row) for row in rows}
 
 
@@ -21,10 +21,10 @@ async def hold(connection: Connection, consumer: str, topic: str, partition: int
     """Locks the rows until the transaction ends; of two workers with the same run, one finds it applied."""
     markets = sorted(before)
     place = (consumer, topic, partition, markets)
-    rows = await connection.fetch(query("settle.lock_watermarks"), *place)
+    rows = await connection.fetch(query("watermarks.lock"), *place)
     if len(rows) < len(markets):
-        await connection.execute(query("settle.add_watermarks"), *place, ORIGIN)
-        rows = await connection.fetch(query("settle.lock_watermarks"), *place)
+        await connection.execute(query("watermarks.add"), *place, ORIGIN)
+        rows = await connection.fetch(query("watermarks.lock"), *place)
     if {row["market"]: _mark(row) for row in rows} != before:
         raise Unwell("another worker has moved the watermark")
 
@@ -35,7 +35,7 @@ async def move(connection: Connection, consumer: str, topic: str, partition: int
         (market, mark.seq, mark.source_offset, mark.chain, mark.position + 1) for market, mark in sorted(after.items())
     ]
     columns = [list(column) for column in zip(*rows, strict=True)]
-    await connection.execute(query("settle.set_watermarks"), consumer, topic, partition, *columns)
+    await connection.execute(query("watermarks.move"), consumer, topic, partition, *columns)
 
 
 def _mark(row: asyncpg.Record) -> Mark:

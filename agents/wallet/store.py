@@ -1,22 +1,23 @@
-"""The wallet agent's store: a run of executions and its watermarks enter PostgreSQL in one transaction, or none does.
+"""The wallet agent's store: a run of one topic and its watermarks enter PostgreSQL in one transaction, or none does.
 
 What was decided is announced after the commit. Its announcement may be lost; the books say the same.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-import asyncpg
 from asyncpg import exceptions
 
-from ledger.queries import query
+from ledger import watermarks
+from ledger.batch_rules import TooEarly
+from ledger.batches import gather_run, settle_fill_run
 from ledger.settle import market_assets, settle_run
 from ledger.settle_rules import Assets, Decided, Mismatch
-from runtime.journal.chain import ORIGIN
-from runtime.journal.errors import Broken, Unwell
+from runtime.journal.errors import Broken, NotYet, Unwell
 from runtime.journal.sink import Run
 from runtime.journal.watermark import Mark
 from runtime.postgres import UNWELL, Connection, Pool, transaction
-from schemas.executions import ChainedExecution
+from schemas.topics import BATCHES, EXECUTIONS, FILLS
 
 CONSUMER = "wallet"
 
@@ -31,52 +32,39 @@ class BooksStore:
 
     async def watermarks(self, topic: str, partition: int) -> Mapping[str, Mark]:
         try:
-            rows = await self._connections().fetch(query("settle.watermarks"), CONSUMER, topic, partition)
+            async with self._connections().acquire() as connection:
+                return await watermarks.read(connection, CONSUMER, topic, partition)
         except UNWELL as error:
             raise Unwell(f"PostgreSQL does not say how far the books are: {error!r}") from error
-        return {row["market"]: _mark(row) for row in rows}
 
-    async def apply(self, run: Run[ChainedExecution]) -> None:
-        executions = [told.value for told in run.records]
+    async def apply(self, run: Run[Any]) -> None:
         try:
             async with transaction(self._connections()) as connection:
-                await _lock_watermarks(connection, run)
+                await watermarks.hold(connection, CONSUMER, run.topic, run.partition, run.before)
                 await self._learn(connection, run)
-                settlement = await settle_run(connection, executions, self._assets)
-                await _set_watermarks(connection, run)
+                decided = await self._write(connection, run)
+                await watermarks.move(connection, CONSUMER, run.topic, run.partition, run.after)
         except UNWELL as error:
             raise Unwell(f"PostgreSQL did not take a run: {error!r}") from error
+        except TooEarly as error:
+            raise NotYet(str(error)) from error
         except (Mismatch, exceptions.IntegrityConstraintViolationError) as error:
-            raise Broken(f"the executions contradict the books: {error}") from error
-        self._announce(settlement.decided)
+            raise Broken(f"{run.topic} contradicts the books: {error}") from error
+        self._announce(decided)
 
-    async def _learn(self, connection: Connection, run: Run[ChainedExecution]) -> None:
-        unknown = [market for market in run.after if market not in self._assets]
+    async def _write(self, connection: Connection, run: Run[Any]) -> Sequence[Decided]:
+        """Batches and fills decide no command."""
+        values = [told.value for told in run.records]
+        if run.topic == EXECUTIONS.name:
+            return (await settle_run(connection, values, self._assets)).decided
+        if run.topic == BATCHES.name:
+            await gather_run(connection, values, self._assets, (CONSUMER, EXECUTIONS.name))
+        else:
+            assert run.topic == FILLS.name, f"nothing here knows what {run.topic} does to the books"
+            await settle_fill_run(connection, values, self._assets)
+        return ()
+
+    async def _learn(self, connection: Connection, run: Run[Any]) -> None:
+        unknown = sorted({told.market for told in run.records} - self._assets.keys())
         if unknown:
             self._assets |= await market_assets(connection, unknown)
-
-
-def _mark(row: asyncpg.Record) -> Mark:
-    return Mark(row["seq"], row["source_offset"], row["chain"], row["next_offset"] - 1)
-
-
-async def _lock_watermarks(connection: Connection, run: Run[ChainedExecution]) -> None:
-    """Held to the end of the transaction, so that of two workers with the same run one finds it applied."""
-    markets = sorted(run.before)
-    place = (CONSUMER, run.topic, run.partition, markets)
-    rows = await connection.fetch(query("settle.lock_watermarks"), *place)
-    if len(rows) < len(markets):
-        await connection.execute(query("settle.add_watermarks"), *place, ORIGIN)
-        rows = await connection.fetch(query("settle.lock_watermarks"), *place)
-    found = {row["market"]: _mark(row) for row in rows}
-    if found != run.before:
-        raise Unwell("another worker has moved the watermark")
-
-
-async def _set_watermarks(connection: Connection, run: Run[ChainedExecution]) -> None:
-    rows = [
-        (market, mark.seq, mark.source_offset, mark.chain, mark.position + 1)
-        for market, mark in sorted(run.after.items())
-    ]
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    await connection.execute(query("settle.set_watermarks"), CONSUMER, run.topic, run.partition, *columns)

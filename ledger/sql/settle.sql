@@ -1,20 +1,6 @@
 -- How a run of executions enters the books, in one transaction. Locks are taken in the order of all writers:
 -- watermark rows, wallets by (user, asset), orders by id.
 
--- name: watermarks
-select market, seq, source_offset, chain, next_offset from watermarks
-where consumer = $1 and topic = $2 and partition = $3
-
--- name: lock_watermarks
-select market, seq, source_offset, chain, next_offset from watermarks
-where consumer = $1 and topic = $2 and partition = $3 and market = any ($4::text[])
-order by market for update
-
--- name: add_watermarks
-insert into watermarks (consumer, topic, partition, market, seq, source_offset, chain, next_offset)
-select $1, $2, $3, market, 0, -1, $5, 0 from unnest($4::text[]) as m (market) order by market
-on conflict do nothing
-
 -- name: assets
 select symbol, base, quote from markets where symbol = any ($1::text[])
 
@@ -38,13 +24,6 @@ select id, order_id from commands where id = any ($1::bigint[]) and state = 'pen
 
 -- name: transfer_ids
 select nextval(pg_get_serial_sequence('transfers', 'id')) from generate_series(1, $1)
-
--- name: set_watermarks
-update watermarks w
-set seq = n.seq, source_offset = n.source_offset, chain = n.chain, next_offset = n.next_offset, updated_at = now()
-from unnest($4::text[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[])
-    as n (market, seq, source_offset, chain, next_offset)
-where w.consumer = $1 and w.topic = $2 and w.partition = $3 and w.market = n.market
 
 -- name: move_wallets
 update wallets w
