@@ -345,7 +345,7 @@ create table batches (
     notional_atoms    bigint not null default 0,
     topped_up_atoms   bigint not null default 0,
     state             text not null default 'open',
-    filled_lots       bigint,
+    filled_atoms      bigint,
     charged_asset     text collate "C",
     charged_atoms     bigint,
     exchange_order_id text,
@@ -355,6 +355,23 @@ create table batches (
     constraint batches_number unique (market, number),
     constraint batches_state check (state in ('open', 'closed', 'filled', 'failed')),
     constraint batches_amounts check (lots >= 0 and notional_atoms >= 0 and topped_up_atoms >= 0)
+);
+create index batches_closed on batches (market, number) where state = 'closed';
+
+-- One row per batch that was sent out. It is written before the exchange is asked, and nobody asks again before
+-- `expires_at`, after which the exchange refuses what was asked before. `verdict` is the exchange's own last word, as it
+-- goes to the topic exchange.fills.
+create table batch_attempts (
+    batch_id    text collate "C" primary key,
+    exchange    text not null,
+    attempts    integer not null default 1,
+    expires_at  timestamptz not null,
+    last_error  text,
+    verdict     jsonb,
+    resolved_by text,
+    told_at     timestamptz,
+    created_at  timestamptz not null default now(),
+    constraint batch_attempts_told check (told_at is null or verdict is not null)
 );
 
 -- How far each reader of a topic has come, per market: written in the transaction of what it read.

@@ -28,7 +28,7 @@ async def settle_run(
 ) -> Settlement:
     """Applies the run; what it did is returned for the announcement after the commit."""
     wallets, orders = concerned(executions, assets)
-    await _lock_wallets(connection, sorted(wallets))
+    await lock_wallets(connection, sorted(wallets))
     settlement = settle(executions, assets, await _orders(connection, orders), await _commands(connection, executions))
     await _persist(connection, settlement)
     return settlement
@@ -40,7 +40,7 @@ async def market_assets(connection: Connection, symbols: Sequence[str]) -> dict[
     return {row["symbol"]: Assets(row["base"], row["quote"]) for row in rows}
 
 
-async def _lock_wallets(connection: Connection, keys: Sequence[tuple[int, str]]) -> None:
+async def lock_wallets(connection: Connection, keys: Sequence[tuple[int, str]]) -> None:
     """Wallets that are not there yet are made, then all are locked in order."""
     if not keys:
         return
@@ -66,15 +66,15 @@ async def _commands(connection: Connection, executions: Sequence[ChainedExecutio
 
 async def _persist(connection: Connection, done: Settlement) -> None:
     wallets = [(*key, w.available, w.held, w.pending) for key, w in done.wallets.items()]
-    await _write(connection, "settle.move_wallets", [row for row in wallets if any(row[2:])])
+    await write_rows(connection, "settle.move_wallets", [row for row in wallets if any(row[2:])])
     accounts = [(*key, delta) for key, delta in done.system.items() if delta]
-    await _write(connection, "settle.move_system_accounts", accounts)
-    await _write(connection, "settle.set_orders", [ORDER_COLUMNS(order) for order in done.orders.values()])
+    await write_rows(connection, "settle.move_system_accounts", accounts)
+    await write_rows(connection, "settle.set_orders", [ORDER_COLUMNS(order) for order in done.orders.values()])
     await _add_trades(connection, done.trades)
     decided = [(d.result.command_id, d.result.outcome, d.partition, d.offset, d.at_ms) for d in done.decided]
-    await _write(connection, "settle.decide_commands", decided)
+    await write_rows(connection, "settle.decide_commands", decided)
     markets = [(symbol, *TERMS_COLUMNS(terms)) for symbol, terms in done.markets.items()]
-    await _write(connection, "settle.change_markets", markets)
+    await write_rows(connection, "settle.change_markets", markets)
 
 
 async def _add_trades(connection: Connection, trades: Sequence[Trade]) -> None:
@@ -82,12 +82,12 @@ async def _add_trades(connection: Connection, trades: Sequence[Trade]) -> None:
         return
     ids = [row[0] for row in await connection.fetch(query("settle.transfer_ids"), len(trades))]
     numbered = list(zip(ids, trades, strict=True))
-    await _write(connection, "settle.add_trades", [(number, *TRADE_COLUMNS(trade)) for number, trade in numbered])
+    await write_rows(connection, "settle.add_trades", [(number, *TRADE_COLUMNS(trade)) for number, trade in numbered])
     legs = chain.from_iterable([(number, *POSTING_COLUMNS(leg)) for leg in trade.legs] for number, trade in numbered)
-    await _write(connection, "settle.add_postings", list(legs))
+    await write_rows(connection, "settle.add_postings", list(legs))
 
 
-async def _write(connection: Connection, name: str, rows: Sequence[Sequence[Any]]) -> None:
+async def write_rows(connection: Connection, name: str, rows: Sequence[Sequence[Any]]) -> None:
     """Rows go as one array a column."""
     if rows:
         await connection.execute(query(name), *_columns(rows))

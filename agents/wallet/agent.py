@@ -1,13 +1,15 @@
-"""The wallet agent: follows `executions` into the books, and tells who waits what became of his command."""
+"""The wallet agent: follows executions, batches and fills into the books, and tells who waits what became of it."""
 
 import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 import redis.asyncio
 
 from agents.wallet.store import BooksStore
+from ledger.batch_rules import lines_of
 from ledger.settle_rules import Decided
 from runtime import postgres
 from runtime import redis as redis_edge
@@ -16,9 +18,10 @@ from runtime.journal.process import membership
 from runtime.journal.sink import Feed, Told
 from runtime.journal.worker import SinkWorker
 from runtime.settings import Settings
+from schemas.batches import BatchRecord, Fill, decode_batch_record, decode_fill
 from schemas.executions import ChainedExecution, decode_execution
 from schemas.results import Result, encode_results, results_channel
-from schemas.topics import EXECUTIONS
+from schemas.topics import BATCHES, EXECUTIONS, FILLS
 
 MEND = "If PostgreSQL was restored from a backup, run `tidemark recover books`."
 CONNECTIONS = 4
@@ -32,6 +35,24 @@ def told(record: Record) -> Told[ChainedExecution]:
 
 
 FEED: Feed[ChainedExecution] = Feed(EXECUTIONS, told, weigh=lambda execution: 1 + len(execution.events))
+
+
+def told_batch(record: Record) -> Told[BatchRecord]:
+    batch = decode_batch_record(record.value or b"")
+    return Told(batch.market, batch.seq, batch.offset, batch)
+
+
+def told_fill(record: Record) -> Told[Fill]:
+    """The desk may say a fill again, so it is numbered by where it lies, and applied by its batch's state."""
+    fill = decode_fill(record.value or b"")
+    return Told(fill.market, record.offset + 1, record.offset, fill)
+
+
+FEEDS: tuple[Feed[Any], ...] = (
+    FEED,
+    Feed(BATCHES, told_batch, weigh=lambda batch: sum(len(lines_of(event)) for event in batch.events)),
+    Feed(FILLS, told_fill, chained=False, weigh=lambda _fill: 100),
+)
 
 
 class Announcer:
@@ -81,7 +102,7 @@ class WalletWorker:
         self._pool: postgres.Pool
         self._announcer = Announcer(settings, redis_edge.client(settings, name="wallet"))
         store = BooksStore(lambda: self._pool, self._announcer.announce)
-        self._sink = SinkWorker(settings, "wallet", [FEED], store, membership=membership(settings), mend=MEND)
+        self._sink = SinkWorker(settings, "wallet", FEEDS, store, membership=membership(settings), mend=MEND)
 
     def unready(self) -> str | None:
         return self._sink.unready()

@@ -1,0 +1,90 @@
+"""Batch events and fills enter the books: lock, fetch, decide, persist, in the caller's one transaction."""
+
+from collections.abc import Collection, Mapping, Sequence
+from operator import attrgetter
+
+from ledger.batch_rules import (
+    Batch,
+    Outcome,
+    Purchase,
+    check_reached,
+    gather,
+    lines_of,
+    settle_fills,
+    wallets_of,
+)
+from ledger.connection import Connection
+from ledger.queries import query
+from ledger.settle import POSTING_COLUMNS, lock_wallets, write_rows
+from ledger.settle_rules import Assets
+from schemas.batches import BatchRecord, Dissolved, Fill
+
+PURCHASE_COLUMNS = attrgetter("order_id", "state", "is_aggregated", "batch_id", "line", "seq", "at_ms")
+BATCH_COLUMNS = attrgetter(*Batch.__slots__)
+
+
+async def gather_run(
+    connection: Connection,
+    records: Sequence[BatchRecord],
+    assets: Mapping[str, Assets],
+    followed: tuple[str, str],
+) -> Outcome:
+    """Applies batch events. `followed` are the consumer and the topic whose watermarks say how far the books are."""
+    markets = sorted({record.market for record in records})
+    reached = await connection.fetch(query("batches.reached"), *followed, markets)
+    check_reached(records, {row["market"]: row["seq"] for row in reached})
+    events = [(record.market, event) for record in records for event in record.events]
+    buyers = {
+        (line.user_id, market) for market, event in events if isinstance(event, Dissolved) for line in lines_of(event)
+    }
+    await lock_wallets(connection, sorted(wallets_of(buyers, assets)))
+    purchases = await _purchases(connection, {line.order_id for _, event in events for line in lines_of(event)})
+    batches = await _batches(connection, {event.batch_id for _, event in events})
+    outcome = gather(records, assets, purchases, batches)
+    await _persist(connection, outcome)
+    return outcome
+
+
+async def settle_fill_run(connection: Connection, fills: Sequence[Fill], assets: Mapping[str, Assets]) -> Outcome:
+    """Applies what the exchange said. A batch's list of orders does not change once it is closed."""
+    ids = {fill.batch_id for fill in fills}
+    rows = await connection.fetch(query("batches.buyers"), sorted(ids))
+    markets = {fill.batch_id: fill.market for fill in fills}
+    buyers = {(row["user_id"], markets[row["batch_id"]]) for row in rows}
+    await lock_wallets(connection, sorted(wallets_of(buyers, assets)))
+    purchases = await _purchases(connection, {row["id"] for row in rows})
+    outcome = settle_fills(fills, assets, purchases, await _batches(connection, ids))
+    await _persist(connection, outcome)
+    return outcome
+
+
+async def _purchases(connection: Connection, order_ids: Collection[int]) -> dict[int, Purchase]:
+    if not order_ids:
+        return {}
+    rows = await connection.fetch(query("batches.lock_purchases"), sorted(order_ids))
+    return {row["id"]: Purchase(*row) for row in rows}
+
+
+async def _batches(connection: Connection, batch_ids: Collection[str]) -> dict[str, Batch]:
+    if not batch_ids:
+        return {}
+    rows = await connection.fetch(query("batches.lock_batches"), sorted(batch_ids))
+    return {row["id"]: Batch(*row) for row in rows}
+
+
+async def _persist(connection: Connection, done: Outcome) -> None:
+    wallets = [(*key, w.available, w.held, w.pending) for key, w in done.wallets.items()]
+    await write_rows(connection, "settle.move_wallets", [row for row in wallets if any(row[2:])])
+    changed = [purchase for purchase in done.purchases.values() if purchase.at_ms]
+    await write_rows(connection, "batches.set_purchases", [PURCHASE_COLUMNS(purchase) for purchase in changed])
+    await write_rows(connection, "batches.save_batches", [BATCH_COLUMNS(batch) for batch in done.batches.values()])
+    accounts = [(*key, delta) for key, delta in done.system.items() if delta]
+    await write_rows(connection, "settle.move_system_accounts", accounts)
+    if not done.transfers:
+        return
+    ids = [row[0] for row in await connection.fetch(query("settle.transfer_ids"), len(done.transfers))]
+    numbered = list(zip(ids, done.transfers, strict=True))
+    rows = [(number, one.kind, one.market, one.batch_id, one.at_ms) for number, one in numbered]
+    await write_rows(connection, "batches.add_transfers", rows)
+    legs = [(number, *POSTING_COLUMNS(leg)) for number, one in numbered for leg in one.legs]
+    await write_rows(connection, "settle.add_postings", legs)
