@@ -102,6 +102,8 @@ class Sink:
         name = f"{self._tp.topic}/{self._tp.partition}"
         self._marks = dict(await self._store.watermarks(self._feed.topic.name, self._tp.partition))
         resume = resume_at(self._marks, begin)
+        if resume > end:  # another worker may have applied what came since the end was read
+            begin, end = await self._group.bounds(self._tp)
         check_bounds(name, resume, begin, end, self._mend)
         self._position = resume
         log.info("%s: %d markets, going on at %d of %d", name, len(self._marks), resume, end)

@@ -39,6 +39,10 @@ class Commits:
 
     def __init__(self) -> None:
         self.offsets: list[int] = []
+        self.end = 6
+
+    async def bounds(self, tp: TP) -> tuple[int, int]:
+        return 0, self.end
 
     async def commit(self, tp: TP, offset: int) -> None:
         self.offsets.append(offset)
@@ -153,6 +157,13 @@ async def test_a_store_ahead_of_kafka_is_refused_with_what_mends_it():
     store.marks = {"M": Mark(9, 9, "x", 50)}
     with pytest.raises(Broken, match=r"the store is at 51, Kafka ends at 6.*tidemark recover books"):
         await sink(store).open(0, 6)
+
+
+async def test_a_store_that_another_worker_moved_since_the_end_was_read_has_lost_nothing():
+    store, group = Ledger(), Commits()
+    store.marks = {"M": Mark(9, 9, "x", 8)}
+    group.end = 9
+    assert await Sink(FEED, TP3, store, group).open(0, 6) == 9
 
 
 @pytest.mark.parametrize("trouble", [Unwell("away"), NotYet("first another")])
