@@ -7,6 +7,8 @@ BIN := .venv/bin
 PACKAGES := agents api ledger ops runtime schemas
 FILE ?=
 ARGS ?=
+SEEDS ?= 1000
+FIRST ?= 1
 export FILE
 
 .PHONY: help run test check check-full lint bench sim drills doctor status clean install runserver migrate dump-data \
@@ -87,9 +89,9 @@ bench: ## measure speed and print tables
 	@bin/install dev
 	@$(BIN)/tidemark bench $(ARGS)
 
-sim: ## run the simulator over many seeds
-	@echo "There is no simulator yet: it comes with the matching engine and the books." >&2
-	@exit 2
+sim: ## run the simulator over many seeds: make sim SEEDS=1000 FIRST=1
+	@bin/install dev
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) $(ARGS)
 
 drills: ## practise every recovery
 	@echo "There are no recovery drills yet: they come with replay and recovery." >&2

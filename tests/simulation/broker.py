@@ -6,7 +6,7 @@ the log some first part of what it had handed over.
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from runtime.journal.checkpoint import partition_of
@@ -97,62 +97,71 @@ class Source:
 
 
 class Producer:
-    """One process's pen. It keeps the order of its sends within a partition, whatever fails."""
+    """One process's pen. It keeps the order of its sends within a partition, and no order between partitions."""
 
     def __init__(self, broker: Broker, process: Process) -> None:
-        self.broken = False
         self._broker = broker
         self._process = process
-        self._queue: deque[tuple[str, int, bytes, bytes, asyncio.Future[int]]] = deque()
-        self._pumping = False
-        process.at_end.append(self._what_was_on_the_wire)
+        self._is_broken = False
+        self._is_pumping = False
+        self._queues: dict[tuple[str, int], deque[tuple[bytes, bytes, asyncio.Future[int]]]] = {}
+        process.at_end.append(self._put_on_the_wire)
 
     def send(self, topic: str, partition: int, key: bytes, value: bytes) -> asyncio.Future[int]:
         self._process.check()
         future: asyncio.Future[int] = self._broker.loop.create_future()
-        if self.broken:
+        if self._is_broken:
             future.set_exception(Outage("this producer has failed before"))
             return future
-        self._queue.append((topic, partition, key, value, future))
-        if not self._pumping:
-            self._pumping = True
+        self._queues.setdefault((topic, partition), deque()).append((key, value, future))
+        if not self._is_pumping:
+            self._is_pumping = True
             self._process.spawn(self._pump())
         return future
 
     async def _pump(self) -> None:
         weather = self._broker.weather
-        while self._queue:
+        while self._queues:
             await weather.pause()
-            taken = []
-            for _ in range(weather.rng.randint(1, len(self._queue))):
-                if weather.happens(weather.not_taken):
-                    self._fail(future for future, _ in taken)
-                    return
-                topic, partition, key, value, future = self._queue.popleft()
-                offset = self._broker.append(topic, partition, key, value)
-                taken.append((future, offset))
+            if weather.happens(weather.not_taken):
+                self._fail()
+                return
+            place = weather.rng.choice(list(self._queues))
+            taken = self._write(place, weather.rng.randint(1, len(self._queues[place])))
             await weather.pause()
             if weather.happens(weather.ack_lost):
-                self._fail(future for future, _ in taken)
+                self._fail(taken)
                 return
-            for future, offset in taken:
+            for future, offset in taken.items():
                 if not future.done():
                     future.set_result(offset)
-        self._pumping = False
+        self._is_pumping = False
 
-    def _fail(self, unknown=()) -> None:
-        self.broken = True
-        lost, self._queue = [*unknown, *(item[-1] for item in self._queue)], deque()
+    def _write(self, place: tuple[str, int], count: int) -> dict[asyncio.Future[int], int]:
+        """The first so many of one partition are in the log now."""
+        queue, taken = self._queues[place], {}
+        for _ in range(count):
+            key, value, future = queue.popleft()
+            taken[future] = self._broker.append(*place, key, value)
+        if not queue:
+            del self._queues[place]
+        return taken
+
+    def _fail(self, unknown: Iterable[asyncio.Future[int]] = ()) -> None:
+        self._is_broken = True
+        lost = [*unknown, *(future for queue in self._queues.values() for _, _, future in queue)]
+        self._put_on_the_wire()
         for future in lost:
             if not future.done():
                 future.set_exception(Outage("the broker did not answer in time"))
 
-    def _what_was_on_the_wire(self) -> None:
+    def _put_on_the_wire(self) -> None:
+        """What was under way arrives, or some first part of it, or nothing; nobody hears of it."""
         rng = self._broker.weather.rng
-        for _ in range(rng.randint(0, len(self._queue)) if rng.random() < 0.5 else 0):
-            topic, partition, key, value, _ = self._queue.popleft()
-            self._broker.append(topic, partition, key, value)
-        self._queue.clear()
+        for place in list(self._queues):
+            if rng.random() < 0.5:
+                self._write(place, rng.randint(0, len(self._queues[place])))
+        self._queues.clear()
 
 
 class Outlet:

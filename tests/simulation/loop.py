@@ -204,7 +204,8 @@ class Loop(asyncio.AbstractEventLoop):
                 with suppress(BaseException):  # the dead say nothing
                     task.get_coro().close()
         for effect in process.at_end:
-            effect()
+            with suppress(Killed):  # what it leaves behind may be the proof that ends the run
+                effect()
         self.ended(process)
 
     def reached(self, point: str) -> None:

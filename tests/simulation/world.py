@@ -212,13 +212,19 @@ class World:
             except Violation as error:
                 violation = error
             finally:
-                for process in list(self.loop.processes):
-                    process.alive = True
-                    self.loop.ended = lambda process: None
-                    self.loop.kill(process, "at the end")
+                self._close()
         counts = self.counts + Counter({f"fault: {name}": n for name, n in self.nemesis.counts.items()})
         crashes = self.nemesis.crashes
         return Report(self.seed, self.loop.steps, crashes, counts, self.trace, violation)
+
+    def _close(self) -> None:
+        """Nobody watches any more; whoever still runs ends here."""
+        self.broker.appended = lambda topic, record: None
+        self.books.committed = lambda what: None
+        self.loop.ended = lambda process: None
+        for process in list(self.loop.processes):
+            process.alive = True
+            self.loop.kill(process, "at the end")
 
     def _until_done(self) -> None:
         """Steps until everybody has what he wanted and nothing moves any more."""
