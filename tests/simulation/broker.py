@@ -119,6 +119,10 @@ class Producer:
             self._process.spawn(self._pump())
         return future
 
+    @property
+    def is_idle(self) -> bool:
+        return not self._is_pumping or self._is_broken
+
     async def _pump(self) -> None:
         weather = self._broker.weather
         while self._queues:

@@ -251,6 +251,10 @@ class World:
         if self.books.pending:
             return f"commands {list(self.books.pending)} are pending"
         for worker in self.workers.values():
+            if not worker.process.alive:
+                return f"{worker.process.name} is away"
+            if not worker.producer.is_idle:
+                return f"{worker.process.name} has records on the way"
             for tp, one in worker.lanes.items():
                 if not one.ready or one.next < self.broker.end(*tp):
                     return f"{worker.process.name} is at {one.next} of {tp}, which ends at {self.broker.end(*tp)}"
