@@ -31,7 +31,7 @@ class Planner:
         ground: list[Stage | Step] = [
             Step("leftovers", lambda: end_leftovers(self.home, self.progress)),
             Step("external servers", self.check_external),
-            self._stage("servers", servers(self.settings, self.home, progress=self.progress), SERVER_READY_WITHIN_S),
+            Stage("servers", self._children(self._servers(), SERVER_READY_WITHIN_S)),
         ]
         own = [] if servers_only else own_processes(self.settings, self.home)
         if servers_only:
@@ -41,15 +41,18 @@ class Planner:
             Step("migrations", self.migrate),
             Step("topics", self.ensure_topics),
             Step("demo data", self.seed),
-            self._stage("agents", [one for one in own if one.name != API], PROCESS_READY_WITHIN_S),
-            self._stage("api", [one for one in own if one.name == API], PROCESS_READY_WITHIN_S),
+            Stage(
+                "exchange",  # side by side, for what takes long is the import; the API is the first to stop
+                self._children([one for one in own if one.name != API], PROCESS_READY_WITHIN_S),
+                self._children([one for one in own if one.name == API], PROCESS_READY_WITHIN_S),
+            ),
         ]
 
-    def _stage(self, name: str, programs: list[Program], ready_within_s: float) -> Stage:
-        return Stage(
-            name,
-            [Child(one, self.home, ready_timeout_s=ready_within_s, progress=self.progress) for one in programs],
-        )
+    def _children(self, programs: list[Program], ready_within_s: float) -> list[Child]:
+        return [Child(one, self.home, ready_timeout_s=ready_within_s, progress=self.progress) for one in programs]
+
+    def _servers(self) -> list[Program]:
+        return servers(self.settings, self.home, progress=self.progress)
 
     async def check_external(self) -> None:
         """Somebody else's servers are what the settings say they are."""

@@ -20,6 +20,7 @@ from runtime.embedded.runfiles import RunFile, State
 
 STOP_WITHIN_S = 9.0  # of the ten that are promised
 RESERVED_PER_STAGE_S = 2.5  # a stage that hangs leaves at least this to each that stops after it
+RESERVED_PER_GROUP_S = 2.5  # and so does a group inside a stage
 ROTATE_EVERY_S = 10.0
 
 _log = logging.getLogger(__name__)
@@ -34,15 +35,17 @@ class Step:
 
 
 class Stage(Service):
-    """Children that start side by side, and stop side by side."""
+    """Children that start side by side; they stop in groups, the last group first."""
 
     abstract = False
     mundane_level = "debug"
 
-    def __init__(self, name: str, children: Sequence[Child]) -> None:
+    def __init__(self, name: str, *groups: Sequence[Child]) -> None:
         super().__init__()
         self.name = name
-        self.children = tuple(children)
+        self.groups = groups
+        self.children = tuple(child for group in groups for child in group)
+        self._stop_within_s = STOP_WITHIN_S
 
     @property
     def label(self) -> str:
@@ -61,12 +64,17 @@ class Stage(Service):
             raise Broken("\n".join(_sentences(broken))) from None
 
     async def on_stop(self) -> None:
-        await asyncio.gather(*(child.stop() for child in self.children))
+        """Each group may take what the ones behind it do not need."""
+        deadline = time.monotonic() + self._stop_within_s
+        for behind in range(len(self.groups) - 1, -1, -1):
+            left_s = deadline - time.monotonic() - RESERVED_PER_GROUP_S * behind
+            for child in self.groups[behind]:
+                child.stop_within_s = max(left_s, 0.1)
+            await asyncio.gather(*(child.stop() for child in self.groups[behind]))
 
     def stop_within(self, seconds: float) -> None:
         """The stop that follows may take so long."""
-        for child in self.children:
-            child.stop_within_s = seconds
+        self._stop_within_s = seconds
 
 
 def _sentences(several: BaseExceptionGroup) -> Iterator[str]:

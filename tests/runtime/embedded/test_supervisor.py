@@ -81,6 +81,17 @@ async def test_children_of_one_stage_start_side_by_side(ground: Ground) -> None:
     await tree.stop()
 
 
+async def test_groups_of_one_stage_start_side_by_side_and_stop_the_last_first(ground: Ground) -> None:
+    agents, api = ground.stage("agents", wallet=SERVE).children, ground.stage("api", api=SERVE).children
+    tree = Supervisor(ground.home, [Stage("exchange", [*ground.stage("slow", slow=SLOW).children, *agents], api)])
+    starting = asyncio.create_task(tree.start())
+    await until(lambda: sorted(ground.story) == ["api is ready", "wallet is ready"])
+    starting.cancel()
+    await asyncio.wait({starting})
+    await tree.stop()
+    assert ground.ends() == ["api", "wallet"]
+
+
 async def test_a_start_that_fails_stops_what_it_had_started_and_starts_no_more(ground: Ground) -> None:
     plan = [
         ground.stage("servers", kafka=SERVE, valkey=SERVE),
