@@ -1,32 +1,39 @@
 """The auditor: after every commit the books must be, to the atom, what its own books say; in the end, so must all else.
 
-It sees what an outsider sees: rows, records and answers. It checks I1 to I14, in the words of decision note 0082.
+It sees what an outsider sees: rows, records and answers. It checks I1 to I15, in the words of decision note 0082.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from schemas.topics import EXECUTIONS
+from schemas.batches import decode_fill
+from schemas.topics import BATCHES, EXECUTIONS, FILLS
 from tests.simulation.books import Books, Order
+from tests.simulation.broker import Record
 from tests.simulation.clients import Said, Units
 from tests.simulation.journal_audit import JournalAudit
 from tests.simulation.own_books import DONE, OwnBooks, OwnOrder
 from tests.simulation.violation import Violation
 
 FULL_EVERY = 16
+THRESHOLD_ATOMS = 1_000
+Logs = Mapping[tuple[str, int], list[Record]]
 
 
 class Auditor:
     """One run's."""
 
-    def __init__(self, books: Books, journal: JournalAudit, units: Mapping[str, Units]) -> None:
+    def __init__(self, books: Books, journal: JournalAudit, units: Mapping[str, Units], logs: Logs) -> None:
         self.books = books
         self.journal = journal
         self.own = OwnBooks()
         self.commits = 0
         self._units = units
         self._assets: dict[int, str] = {}
+        self._logs = logs
+        self._batched: Counter[str] = Counter()
+        self._filled: Counter[int] = Counter()
         self._seqs: Counter[tuple[int, str]] = Counter()
         self._transfers = self._postings = self._trades = 0
         self._wallet_sums: Counter[tuple[int, str]] = Counter()
@@ -91,6 +98,23 @@ class Auditor:
                         units = self._units[market]
                         self.own.follow(market, units.base, units.quote, event)
                 self._seqs[partition, market] = mark.seq
+        self._new_batches()
+
+    def _new_batches(self) -> None:
+        for (topic, partition), marks in self.books.marks.items():
+            for market, mark in marks.items():
+                if topic == BATCHES.name:
+                    told, units = self.journal.batches[market], self._units[market]
+                    for one in told[self._batched[market] : mark.seq]:
+                        for event in one.events:
+                            self.own.gather(units.base, units.quote, event, THRESHOLD_ATOMS)
+                    self._batched[market] = mark.seq
+                elif topic == FILLS.name:
+                    for record in self._logs[FILLS.name, partition][self._filled[partition] : mark.position + 1]:
+                        fill = decode_fill(record.value)
+                        units = self._units[fill.market]
+                        self.own.fill(units.base, units.quote, fill)
+                    self._filled[partition] = mark.position + 1
 
     def _new_postings(self) -> None:
         legs: dict[int, Counter[str]] = defaultdict(Counter)
@@ -162,6 +186,9 @@ class Auditor:
                 raise Violation("I14", f"command {command.id} ({command.kind}) was never decided")
             if [command.place] != self.journal.deciding[command.id]:
                 raise Violation("I5", f"command {command.id} is decided at {command.place}")
+        for order in self.own.orders.values():
+            if order.kind == "purchase" and order.state not in ("completed", "refunded", "rejected"):
+                raise Violation("I15", f"purchase {order.order_id} is {order.state} for ever")
         self._promises(list(said))
         self._views(views)
 

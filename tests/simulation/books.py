@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from ledger import hold_rules, settle_rules, transfer_rules
+from ledger import batch_rules, hold_rules, settle_rules, transfer_rules
 from ledger.commands import command_of
 from ledger.hold_rules import FormerOrder, NewOrder, Placed, SameAs
 from ledger.postings import OUTSIDE, Posting
@@ -21,6 +21,7 @@ from runtime.journal.sink import Run
 from runtime.journal.watermark import Mark
 from schemas.commands import Numbered
 from schemas.executions import ChainedExecution
+from schemas.topics import BATCHES, EXECUTIONS
 from tests.simulation.loop import Process
 from tests.simulation.weather import Weather
 
@@ -58,6 +59,9 @@ class Order:
     filled_lots: int = 0
     filled_quote_atoms: int = 0
     seq: int | None = None
+    is_aggregated: bool = False
+    batch_id: str | None = None
+    line: int | None = None
 
     @property
     def is_done(self) -> bool:
@@ -104,6 +108,7 @@ class Listed:
     base: str
     quote: str
     partition: int
+    lot_atoms: int
     number: int = 0
     terms: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -125,6 +130,8 @@ class Books:
         self.postings: list[tuple[int, Posting]] = []
         self.trades: dict[tuple[str, int], Trade] = {}
         self.marks: dict[tuple[str, int], dict[str, Mark]] = defaultdict(dict)
+        self.batches: dict[str, batch_rules.Batch] = {}
+        self.early = 0
         self.ids: Counter[str] = Counter()
         self.committed: Callable[[str], None] = lambda what: None
 
@@ -246,17 +253,78 @@ class Books:
 
     def settle(self, run: Run[ChainedExecution]) -> Settlement:
         """A run and its watermarks."""
-        marks = self.marks[run.topic, run.partition]
-        if {market: marks.get(market, Mark()) for market in run.before} != run.before:
-            raise Unwell("another worker has moved the watermark")
+        marks = self._hold_marks(run)
         done = self.decide([told.value for told in run.records])
         self._persist(done)
         marks.update(run.after)
         self.committed("settlement")
         return done
 
+    def _hold_marks(self, run: Run[Any]) -> dict[str, Mark]:
+        marks = self.marks[run.topic, run.partition]
+        if {market: marks.get(market, Mark()) for market in run.before} != run.before:
+            raise Unwell("another worker has moved the watermark")
+        return marks
+
+    def gather(self, run: Run[Any]) -> None:
+        """A run of batches or fills and its watermarks."""
+        marks, values = self._hold_marks(run), [told.value for told in run.records]
+        if run.topic == BATCHES.name:
+            places = (places.items() for (topic, _), places in self.marks.items() if topic == EXECUTIONS.name)
+            batch_rules.check_reached(values, {market: mark.seq for some in places for market, mark in some})
+            lines = [line for record in values for event in record.events for line in batch_rules.lines_of(event)]
+            rows = [self.orders[line.order_id] for line in lines]
+            decide: Any = batch_rules.gather
+        else:
+            ids = {fill.batch_id for fill in values}
+            rows = [row for row in self.orders.values() if row.batch_id in ids]
+            decide = batch_rules.settle_fills
+        purchases = {row.id: self._as_purchase(row) for row in rows}
+        batches = {batch_id: dataclasses.replace(batch) for batch_id, batch in self.batches.items()}
+        self._persist_batches(decide(values, self._assets(), purchases, batches))
+        marks.update(run.after)
+        self.committed("batches")
+
+    def _as_purchase(self, row: Order) -> batch_rules.Purchase:
+        base_atoms = row.filled_lots * self.markets[row.new.market].lot_atoms
+        return batch_rules.Purchase(
+            row.id, row.new.user_id, row.state, base_atoms, row.filled_quote_atoms, row.is_aggregated, row.batch_id,
+            row.line, row.seq,
+        )  # fmt: skip
+
+    def _persist_batches(self, done: batch_rules.Outcome) -> None:
+        self._move(done.wallets, done.system)
+        for purchase in done.purchases.values():
+            if purchase.at_ms:
+                row = self.orders[purchase.order_id]
+                for name in ("state", "is_aggregated", "batch_id", "line", "seq"):
+                    setattr(row, name, getattr(purchase, name))
+        self.batches |= done.batches
+        for transfer in done.transfers:
+            transfer_id = self.next_id("transfers")
+            self.transfers.append(Transfer(transfer_id, transfer.kind))
+            self.postings += [(transfer_id, leg) for leg in transfer.legs]
+
+    def _assets(self) -> dict[str, Assets]:
+        return {name: Assets(market.base, market.quote) for name, market in self.markets.items()}
+
+    def _move(self, wallets: Mapping[tuple[int, str], settle_rules.Wallet], system: Mapping[Any, int]) -> None:
+        """All of it, or nothing where a wallet would be negative."""
+        for key, change in wallets.items():
+            before = self.wallets[key]
+            after = (before.available + change.available, before.held + change.held, before.pending + change.pending)
+            if min(after) < 0:
+                raise Constraint(f"wallets of {key}: {after}")
+        for key, change in wallets.items():
+            wallet = self.wallets[key]
+            wallet.available += change.available
+            wallet.held += change.held
+            wallet.pending += change.pending
+        for account, amount in system.items():
+            self.system[account] += amount
+
     def decide(self, executions: Sequence[ChainedExecution]) -> Settlement:
-        assets = {name: Assets(market.base, market.quote) for name, market in self.markets.items()}
+        assets = self._assets()
         _, ids = settle_rules.concerned(executions, assets)
         orders = {i: _as_fetched(self.orders[i]) for i in sorted(ids) if i in self.orders}
         asked = [one.command_id for one in executions if one.command_id is not None and one.last]
@@ -264,23 +332,12 @@ class Books:
         return settle_rules.settle(executions, assets, orders, commands)
 
     def _persist(self, done: Settlement) -> None:
-        for key, change in done.wallets.items():
-            before = self.wallets[key]
-            after = (before.available + change.available, before.held + change.held, before.pending + change.pending)
-            if min(after) < 0:
-                raise Constraint(f"wallets of {key}: {after}")
         for row in done.orders.values():
             _check(row, self.orders[row.order_id])
         for trade in done.trades:
             if (trade.market, trade.trade_seq) in self.trades:
                 raise Constraint(f"trades_seq: {trade.market} {trade.trade_seq} is there")
-        for key, change in done.wallets.items():
-            wallet = self.wallets[key]
-            wallet.available += change.available
-            wallet.held += change.held
-            wallet.pending += change.pending
-        for account, amount in done.system.items():
-            self.system[account] += amount
+        self._move(done.wallets, done.system)
         for row in done.orders.values():
             _write(row, self.orders[row.order_id])
         self._persist_trades(done.trades)

@@ -58,6 +58,9 @@ class Broker:
     def end(self, topic: str, partition: int) -> int:
         return len(self.logs[topic, partition])
 
+    def total(self, topic: str) -> int:
+        return sum(self.end(topic, number) for number in range(self.partitions))
+
     def table(self, topic: str, partition: int) -> dict[bytes, bytes]:
         """A compacted topic as a reader sees it: the newest value of each key."""
         newest = {record.key: record.value for record in self.logs[topic, partition]}

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from schemas import executions as e
+from schemas.batches import decode_batch_record
 from schemas.commands import Command, OpenMarket, Undecodable, decode_command
-from schemas.topics import COMMANDS, EXECUTIONS, TRADES
+from schemas.topics import BATCHES, COMMANDS, EXECUTIONS, TRADES
 from tests.agents.matching.engine.naive import Naive
 from tests.simulation.broker import Record
 from tests.simulation.violation import Violation
@@ -37,7 +38,7 @@ class Told(NamedTuple):
     value: bytes
     chain: str
     offset: int
-    events: list[e.Event]
+    events: list[Any]
     command_id: int | None
     last: bool
 
@@ -49,6 +50,7 @@ class JournalAudit:
         self.markets: dict[str, Naive] = {}
         self.expected: dict[int, list[Expected]] = defaultdict(list)
         self.told: dict[str, list[Told]] = defaultdict(list)
+        self.batches: dict[str, list[Told]] = defaultdict(list)
         self.public: dict[str, list[bytes]] = defaultdict(list)
         self.trades: dict[str, list[e.Event]] = defaultdict(list)
         self.deciding: dict[int, list[tuple[int, int]]] = defaultdict(list)
@@ -65,6 +67,8 @@ class JournalAudit:
             self._execution(record)
         elif topic == TRADES.name:
             self._public(record)
+        elif topic == BATCHES.name:
+            self._batch(record)
 
     def _command(self, record: Record) -> None:
         command = decode_command(record.value)
@@ -104,6 +108,20 @@ class JournalAudit:
             raise Violation("I10", f"{said['market']} jumps from seq {len(told)} to {seq}")
         self._chained(record.value, said, told[-1].chain if told else ORIGIN, seq)
         told.append(self._outcome(record, said))
+
+    def _batch(self, record: Record) -> None:
+        """What the windower says is numbered and chained as executions are."""
+        said = msgspec.json.decode(record.value)
+        told, seq = self.batches[said["market"]], said["seq"]
+        if seq <= len(told):
+            if told[seq - 1].value != record.value:
+                raise Violation("I12", f"batch record {seq} of {said['market']} is told in two ways")
+            return
+        if seq != len(told) + 1:
+            raise Violation("I10", f"{said['market']} jumps from batch record {len(told)} to {seq}")
+        self._chained(record.value, said, told[-1].chain if told else ORIGIN, seq)
+        events = decode_batch_record(record.value).events
+        told.append(Told(record.value, said["chain"], said["offset"], list(events), None, said["last"]))
 
     def _chained(self, value: bytes, said: dict[str, Any], before: str, seq: int) -> None:
         body = value[:-TAIL] + b"}"

@@ -18,6 +18,7 @@ POINTS = {
     "matching": ("journal.at_assignment", "journal.after_consume", "journal.before_produce", "journal.after_outputs",
                  "journal.after_slots", "journal.after_manifest"),
     "marketdata": ("journal.at_assignment", "journal.after_consume", "journal.after_slots", "journal.after_manifest"),
+    "settlement": ("journal.after_consume", "journal.before_produce", "journal.after_slots", "journal.after_manifest"),
     "wallet": ("journal.after_consume", "sink.before_apply", "sink.after_apply"),
     "api": ("api.after_hold", "api.after_produce", "relay.after_claim"),
 }  # fmt: skip
@@ -25,7 +26,7 @@ FAULTS = {
     "crash": 40, "crash at a point": 40, "zombie": 12, "freeze": 6, "damaged snapshot": 8, "poison": 5,
     "journal repeats": 6, "clock": 6, "everything dies": 3,
 }  # fmt: skip
-MORTALS = ("matching", "matching", "wallet", "wallet", "api", "marketdata")
+MORTALS = ("matching", "matching", "wallet", "wallet", "api", "marketdata", "settlement")
 POISON = (
     b"not json", b'{"type":"place_order"}', b"\xff\xfe", b'{"type":"tick","market":"NOWHERE"}', b"",
     b'{"type":"cancel_all","market":"AAA-USD","command_id":9,"number":999999999999,"user_id":1}', b"NaN",
@@ -117,7 +118,7 @@ class Nemesis:
 
     async def _zombie(self) -> None:
         """A worker freezes, another takes its place, and then the first one goes on where it was."""
-        name = self._victim(("matching", "wallet", "marketdata"))
+        name = self._victim(("matching", "wallet", "marketdata", "settlement"))
         worker = self.world.workers[name]
         if not worker.process.alive:
             return
@@ -143,7 +144,7 @@ class Nemesis:
 
     async def _damaged_snapshot(self) -> None:
         """An entry of a changelog is cut, bent or made old; its owner dies and has to read it."""
-        name = self._victim(("matching", "matching", "marketdata"))
+        name = self._victim(("matching", "matching", "marketdata", "settlement"))
         broker, changelog = self.world.broker, self.world.workers[name].group.changelog
         partition = self.rng.randrange(broker.partitions)
         log = broker.logs[changelog, partition]

@@ -8,6 +8,8 @@ import dataclasses
 from collections import Counter
 
 from schemas import executions as e
+from schemas.batches import Closed, Dissolved, Fill, Joined
+from schemas.batches import Filled as Bought
 from tests.simulation.violation import Violation
 
 DONE = {"filled", "canceled", "expired", "rejected"}
@@ -49,6 +51,8 @@ class OwnBooks:
         self.fees: Counter[tuple[str, str]] = Counter()
         self.trades: dict[tuple[str, int], tuple] = {}
         self.touched: set[int] = set()
+        self.batches: dict[str, list[int]] = {}
+        self.settled: set[str] = set()
 
     def add(self, order: OwnOrder) -> None:
         self.orders[order.order_id] = self.open[order.order_id] = order
@@ -110,6 +114,51 @@ class OwnBooks:
                 self._end(order.order_id, "filled")
         place = ("book", event.price_ticks, event.lots, event.taker_order_id, event.maker_order_id)
         self.trades[market, event.trade_seq] = place
+
+    def gather(self, base: str, quote: str, event: Joined | Closed | Dissolved, threshold: int) -> None:
+        """A purchase joined a window, or a window ended."""
+        match event:
+            case Joined():
+                self._step(event.order.order_id, {"pending"}, "aggregated")
+            case Closed():
+                if event.batch_id in self.batches or event.notional_atoms < threshold:
+                    raise Violation("I15", f"batch {event.batch_id} of {event.notional_atoms} atoms was closed")
+                self.batches[event.batch_id] = [line.order_id for line in event.orders]
+                for order_id in self.batches[event.batch_id]:
+                    self._step(order_id, {"pending", "aggregated"}, "sent")
+            case Dissolved():
+                for line in event.orders:
+                    self._step(line.order_id, {"pending", "aggregated"}, "refunded")
+                    self._refund(line.order_id, base, quote)
+
+    def fill(self, base: str, quote: str, fill: Fill) -> None:
+        """What the exchange said of a batch, when it said so first."""
+        if fill.batch_id in self.settled:
+            return
+        self.settled.add(fill.batch_id)
+        left, is_covered = (fill.base_atoms if isinstance(fill, Bought) else 0), True
+        for order_id in self.batches[fill.batch_id]:
+            order = self.orders[order_id]
+            left -= order.filled * order.lot_atoms
+            is_covered = is_covered and left >= 0
+            self._step(order_id, {"sent"}, "completed" if is_covered else "refunded")
+            if is_covered:
+                self.pending[order.user_id, base] -= order.filled * order.lot_atoms
+                self.owned[order.user_id, base] += order.filled * order.lot_atoms
+            else:
+                self._refund(order_id, base, quote)
+
+    def _refund(self, order_id: int, base: str, quote: str) -> None:
+        order = self.orders[order_id]
+        self.pending[order.user_id, base] -= order.filled * order.lot_atoms
+        self.owned[order.user_id, quote] += order.filled_quote
+
+    def _step(self, order_id: int, states: set[str], state: str) -> None:
+        order = self.orders[order_id]
+        if order.state not in states or not order.filled:
+            raise Violation("I15", f"purchase {order_id} is {order.state} and becomes {state}")
+        order.state = state
+        self.touched.add(order_id)
 
     def _living(self, order_id: int) -> OwnOrder:
         order = self.orders.get(order_id)

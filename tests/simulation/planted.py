@@ -12,7 +12,8 @@ from unittest.mock import patch
 from agents.matching.engine import leaving, snapshot
 from agents.matching.engine.book import Book
 from agents.matching.engine.window import Admission, Window
-from ledger import hold_rules, settle_rules
+from agents.settlement import agent as settlement_agent
+from ledger import batch_rules, hold_rules, settle_rules
 from runtime.journal import sink
 from runtime.journal.outlet import Acks
 from runtime.journal.partition import Partition
@@ -85,6 +86,21 @@ def _settle_unfenced(books: Books, run: Any) -> Any:
     return _settle(books, dataclasses.replace(run, before=before))
 
 
+_refund = batch_rules._refund
+
+
+def _refund_half(*arguments: Any) -> Any:
+    transfer = _refund(*arguments)
+    return dataclasses.replace(transfer, legs=transfer.legs[2:])
+
+
+_windows = settlement_agent.snapshot
+
+
+def _without_window(state: Any, place: Any) -> bytes:
+    return _windows(dataclasses.replace(state, window=None), place)
+
+
 async def _at_once(*_: Any) -> bool:
     """Says that the command is decided, and has not even sent it."""
     return True
@@ -126,6 +142,12 @@ PLANTED: dict[str, tuple[Plant, str]] = {
     "the same key twice": (lambda: patch.object(hold_rules, "_decide", lambda order, *_: order), "I2 I7 I14"),
     "the key not kept": (lambda: patch.object(Door, "place", _new_key_each_time), "I5 I7"),
     "the answer before the journal": (lambda: patch.object(Door, "_send", _at_once), "I5"),
+    "a batch settled twice": (lambda: patch.object(batch_rules, "SETTLED", frozenset()), "I3 I9 I14 I15"),
+    "a refund that keeps the crypto pending": (lambda: patch.object(batch_rules, "_refund", _refund_half), "I1 I3 I9"),
+    "a window forgotten by a snapshot": (
+        lambda: patch.object(settlement_agent, "snapshot", _without_window),
+        "I12 I15",
+    ),
     "nothing sent again": (lambda: patch.object(Door, "_relay", _never), "I14"),
 }
 """What is planted, and the invariants of which one must be found violated first."""

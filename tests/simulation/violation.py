@@ -2,7 +2,7 @@
 
 
 class Violation(AssertionError):  # noqa: N818  -- it is what was found, not what went wrong here
-    """`invariant` is I1 to I14, as in decision note 0082."""
+    """`invariant` is I1 to I15, as in decision note 0082."""
 
     def __init__(self, invariant: str, message: str) -> None:
         super().__init__(invariant, message)

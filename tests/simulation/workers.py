@@ -6,6 +6,7 @@ Nothing of the journal is rewritten here. What brings the records is: it loses r
 import asyncio
 import functools
 import itertools
+import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -13,17 +14,19 @@ from faust.types import TP
 
 from agents.marketdata.agent import program as marketdata_program
 from agents.matching.agent import PROGRAM
-from agents.wallet.agent import FEED
+from agents.settlement.agent import program as settlement_program
+from agents.settlement.terms import HOUR_MS, WindowTerms
+from agents.wallet.agent import FEEDS
+from ledger.batch_rules import TooEarly
 from ledger.settle_rules import Decided, Mismatch
-from runtime.journal.errors import Broken, Unwell
+from runtime.journal.errors import Broken, NotYet, Unwell
 from runtime.journal.keeper import Keeper
 from runtime.journal.lane import Follower, Lane
 from runtime.journal.machine import Program
 from runtime.journal.rounds import Budget, Rhythm
-from runtime.journal.sink import Run, Sink
+from runtime.journal.sink import Feed, Run, Sink
 from runtime.journal.watermark import Mark
-from schemas.executions import ChainedExecution
-from schemas.topics import Topic
+from schemas.topics import EXECUTIONS, Topic
 from tests.simulation.books import Away, Books, Constraint, Database
 from tests.simulation.broker import Broker, Outage, Outlet, Producer, Source
 from tests.simulation.loop import Loop, Process
@@ -91,6 +94,8 @@ class Worker:
             self.group.recover(number)
             bounds = functools.partial(self.group.bounds, tp)
             self.lanes[tp] = Lane(tp.topic, number, follower(tp), source, bounds, self.halt)
+
+    def begin(self) -> None:
         self.process.spawn(self._run())
 
     async def _run(self) -> None:
@@ -149,10 +154,19 @@ def machine(worker: Worker, broker: Broker, program: Program[Any, Any], partitio
         return Keeper(program, tp, group, outlet, source, {}, budget, rhythm, worker.halt)
 
     worker.follow(program.journal, partitions, keeper)
+    worker.begin()
 
 
 def matching(worker: Worker, broker: Broker, partitions: Sequence[int]) -> None:
     machine(worker, broker, PROGRAM, partitions)
+
+
+def windows(rng: random.Random) -> Program[Any, Any]:
+    """The windower, with terms that hold for the whole of a run, as they do for the whole of a journal."""
+    terms = WindowTerms(
+        max_age_ms=rng.choice([HOUR_MS // 2, 24 * HOUR_MS]), when_too_old=rng.choice(["top_up", "dissolve"])
+    )
+    return settlement_program({1: terms})
 
 
 def marketdata(worker: Worker, broker: Broker, partitions: Sequence[int]) -> None:
@@ -177,7 +191,10 @@ class Store:
     async def watermarks(self, topic: str, partition: int) -> Mapping[str, Mark]:
         return await self._attempt(lambda: dict(self.books.marks[topic, partition]))
 
-    async def apply(self, run: Run[ChainedExecution]) -> None:
+    async def apply(self, run: Run[Any]) -> None:
+        if run.topic != EXECUTIONS.name:
+            await self._attempt(lambda: self.books.gather(run))
+            return
         settlement = await self._attempt(lambda: self.books.settle(run))
         self._announce(settlement.decided)
 
@@ -186,13 +203,22 @@ class Store:
             return await self.database.run(deed)
         except Away as error:
             raise Unwell(str(error)) from error
+        except TooEarly as error:
+            self.books.early += 1
+            raise NotYet(str(error)) from error
         except (Mismatch, Constraint) as error:
             raise Broken(f"the executions contradict the books: {error}") from error
 
 
 def wallet(worker: Worker, partitions: Sequence[int], store: Store, most_weight: int) -> None:
     group: Any = worker.group
-    worker.follow(FEED.topic, partitions, lambda tp: Sink(FEED, tp, store, group, most_weight=most_weight))
+    for feed in FEEDS:
+
+        def follower(tp: TP, feed: Feed[Any] = feed) -> Sink:
+            return Sink(feed, tp, store, group, most_weight=most_weight)
+
+        worker.follow(feed.topic, partitions, follower)
+    worker.begin()
 
 
 def weight(weather: Weather) -> int:

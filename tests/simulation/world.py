@@ -19,12 +19,13 @@ from ledger.settle_rules import Decided
 from runtime.journal import keeper, lane, sink
 from runtime.journal.machine import Program
 from runtime.journal.partition import Partition
-from schemas.topics import COMMANDS, EXECUTIONS, TRADES
+from schemas.topics import BATCHES, COMMANDS, EXECUTIONS, TRADES
 from tests.simulation import workers
 from tests.simulation.auditor import Auditor
 from tests.simulation.books import Books, Database, Listed
 from tests.simulation.broker import Broker, Record
 from tests.simulation.clients import Client, Units
+from tests.simulation.desk import Desk
 from tests.simulation.door import Door
 from tests.simulation.journal_audit import JournalAudit
 from tests.simulation.loop import Loop, Process
@@ -84,21 +85,27 @@ class World:
         self.weather = Weather.drawn(self.rng)
         self.trace: list[Entry] = []
         self.counts: Counter[str] = Counter()
-        listed = [Listed(m.symbol, m.base, m.quote, number % PARTITIONS) for number, m in enumerate(MARKETS)]
+        listed = [
+            Listed(m.symbol, m.base, m.quote, number % PARTITIONS, m.lot_atoms) for number, m in enumerate(MARKETS)
+        ]
         self.books = Books(range(1, CLIENTS + 1), listed)
         self.broker = Broker(self.loop, self.weather, PARTITIONS)
         self.journal = JournalAudit()
-        self.auditor = Auditor(self.books, self.journal, {market.symbol: market for market in MARKETS})
+        units = {market.symbol: market for market in MARKETS}
+        self.auditor = Auditor(self.books, self.journal, units, self.broker.logs)
         self.books.committed = self._committed
         self.broker.appended = self._appended
         self.loop.ended = self._ended
         self.program = _in_parts(program, self.rng)
+        self.windows = workers.windows(self.rng)
         self.workers: dict[str, Worker] = {}
         self.doors: dict[str, Door] = {}
         self.generations: Counter[str] = Counter()
         self.roles: dict[str, Callable[[], None]] = {}
         self.clients: list[Client] = []
         self.nemesis = Nemesis(self)
+        self.desk = Desk(self.broker, MARKETS[0])
+        self._day_has_passed = False
 
     # --- what is watched ---
 
@@ -137,6 +144,9 @@ class World:
         for number, share in enumerate(shares):
             self.role(f"matching{number}", lambda name, share=share: self._matching(name, share))
             self.role(f"wallet{number}", lambda name, share=share: self._wallet(name, share))
+        self.role(
+            "settlement", lambda name: workers.machine(self._worker(name), self.broker, self.windows, range(PARTITIONS))
+        )
         self.role("marketdata", lambda name: self._marketdata(name, range(PARTITIONS)))
         for number in range(2):
             self.role(f"api{number}", self._door)
@@ -193,6 +203,7 @@ class World:
         for client in self.clients:
             self.loop.outside.spawn(client.trade(REQUESTS, lambda: not self.nemesis.is_done))
         self.loop.outside.spawn(self.nemesis.rage())
+        self.loop.outside.spawn(self.desk.run())
 
     def _witness(self, verb: str, answer: Any) -> None:
         self.counts[f"answer: {verb} {answer.kind}"] += 1
@@ -242,7 +253,13 @@ class World:
                 raise Violation("I14", f"no rest {REST_SECONDS:.0f} seconds after the last fault: {self._unrest()}")
 
     def _is_still(self) -> bool:
-        return not any(client.is_busy for client in self.clients) and not self._unrest()
+        if any(client.is_busy for client in self.clients) or self._unrest():
+            return False
+        if self._day_has_passed:
+            return True
+        self._day_has_passed = True
+        self.desk.let_a_day_pass(self.books.markets[MARKETS[0].symbol].partition)
+        return False
 
     def _unrest(self) -> str:
         """What is not done yet."""
@@ -250,6 +267,8 @@ class World:
             return f"users {busy} wait for an answer"
         if self.books.pending:
             return f"commands {list(self.books.pending)} are pending"
+        if self.desk.waiting or sum(self.desk.positions) < self.broker.total(BATCHES.name):
+            return f"the exchange has {self.desk.waiting} batches"
         for worker in self.workers.values():
             if not worker.process.alive:
                 return f"{worker.process.name} is away"
@@ -265,6 +284,7 @@ class World:
         self.auditor.finish(said, workers.views(self.workers["marketdata"]))
         for number in range(PARTITIONS):
             self._replay(number)
+        self.counts["runs that came too early"] += self.books.early
         self.counts["repeats dropped"] += self.journal.repeats
 
     def _replay(self, number: int) -> None:
