@@ -25,6 +25,7 @@ VERBS = (
     "seed",
     "dump",
     "reconcile",
+    "batch",
     "admin",
     "shell",
     "urls",

@@ -24,6 +24,9 @@ POINTS: dict[str, str] = {
     "sink.before_apply": "a run was judged, the store has not begun",
     "sink.after_apply": "the store has committed the run, the offset is not committed",
     "topics.after_create": "the topics exist, the start has not gone on",
+    "desk.after_intent": "the intent to buy a batch is written, the exchange is not asked",
+    "desk.after_answer": "the exchange has answered, its word is not written down",
+    "desk.after_tell": "Kafka has the fill, the attempt does not say so",
     "outbox.after_produce": "Kafka has the entries, their rows are still in the outbox",
 }
 """Every point, and what is true when it is passed. A test compares this with the calls in the code."""

@@ -1,0 +1,37 @@
+"""How long the desk waits before it asks again, and when it stops asking an exchange for a while."""
+
+import dataclasses
+
+FIRST_MS = 200
+LONGEST_MS = 30_000
+FAILURES = 5
+OPEN_MS = 10_000
+
+
+def pause_ms(attempt: int, draw: int) -> int:
+    """Doubling, from half to the whole of it by `draw`, which is from 0 to 999."""
+    longest = min(LONGEST_MS, FIRST_MS << min(attempt, 16))
+    return longest // 2 + longest * draw // 2000
+
+
+@dataclasses.dataclass(slots=True)
+class Breaker:
+    """After so many failures in a row an exchange is left alone; then one question goes through, as a probe."""
+
+    failures: int = 0
+    closed_until_ms: int = 0
+
+    def allows(self, now_ms: int) -> bool:
+        if self.failures < FAILURES:
+            return True
+        if now_ms < self.closed_until_ms:
+            return False
+        self.closed_until_ms = now_ms + OPEN_MS
+        return True
+
+    def succeeded(self) -> None:
+        self.failures = 0
+
+    def failed(self, now_ms: int) -> None:
+        self.failures += 1
+        self.closed_until_ms = now_ms + OPEN_MS
