@@ -26,6 +26,7 @@ from tests.simulation.loop import Process
 from tests.simulation.weather import Weather
 
 MAX_OPEN_ORDERS = 12
+OPEN = {"pending", "open", "partially_filled", "aggregated", "sent"}
 BORDER = {"deposit": "deposits", "withdrawal": "withdrawals", "adjustment": "adjustments"}
 T = TypeVar("T")
 
@@ -65,7 +66,7 @@ class Order:
 
     @property
     def is_done(self) -> bool:
-        return self.state in ("filled", "canceled", "rejected", "expired", "completed", "refunded")
+        return self.state not in OPEN
 
 
 @dataclasses.dataclass(slots=True)
@@ -163,7 +164,10 @@ class Books:
                 row = self.orders.get(key.subject_id) if key.subject == "order" else None
                 ids = (row.id, row.command_id) if row is not None else (None, None)
                 former[order.owner, order.key] = FormerOrder(key.digest, *ids)
-        open_orders = Counter((row.new.user_id, row.new.market) for row in self.orders.values() if not row.is_done)
+        open_orders: Counter[tuple[int, str]] = Counter()
+        for row in self.orders.values():
+            if row.state in OPEN:
+                open_orders[row.new.user_id, row.new.market] += 1
         return hold_rules.Books({key: w.available for key, w in self.wallets.items()}, open_orders, former)
 
     def _hold(self, new: NewOrder, now: float) -> Placed:
@@ -199,7 +203,8 @@ class Books:
         for row in due:
             row.sends += 1
             row.next_send_at = now + min(60.0, 2.0 * 2 ** min(row.sends - 1, 5))
-        self.committed("claim")
+        if due:
+            self.committed("claim")
         return [row.id for row in due]
 
     def record(self, command_id: int) -> tuple[int, Numbered]:

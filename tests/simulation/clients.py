@@ -15,7 +15,7 @@ from tests.simulation.weather import Weather
 LOWEST, PRICES, MOST_LOTS = 95, 12, 9
 PATIENCE_SECONDS = 6.0
 VERBS = {
-    "limit": 46, "market": 8, "purchase": 4, "cancel": 14, "reduce": 6, "cancel_all": 3, "deposit": 5, "withdraw": 5,
+    "limit": 46, "market": 8, "purchase": 4, "cancel": 14, "reduce": 6, "cancel_all": 6, "deposit": 5, "withdraw": 5,
     "again": 5, "conflict": 2, "too_much": 2,
 }  # fmt: skip
 

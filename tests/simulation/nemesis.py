@@ -32,7 +32,7 @@ POISON = (
     b'{"type":"cancel_all","market":"AAA-USD","command_id":9,"number":999999999999,"user_id":1}', b"NaN",
     b'{"type":"list_price","market":"AAA-USD","command_id":1,"number":1e400,"price_ticks":1}',
 )  # fmt: skip
-STRIKES_WITHIN_SECONDS = 2.0
+STRIKES_WITHIN_SECONDS = 1.0
 
 
 class Nemesis:
@@ -49,7 +49,7 @@ class Nemesis:
 
     async def rage(self) -> None:
         while self.crashes < self._wanted:
-            await asyncio.sleep(self.rng.expovariate(8.0))
+            await asyncio.sleep(self.rng.expovariate(16.0))
             fault = self.rng.choices(list(FAULTS), list(FAULTS.values()))[0]
             await getattr(self, "_" + fault.replace(" ", "_"))()
         for name in self.world.roles:

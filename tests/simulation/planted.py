@@ -126,18 +126,18 @@ async def _new_key_each_time(door: Door, new: Any) -> Any:
 
 
 PLANTED: dict[str, tuple[Plant, str]] = {
-    "dedupe off": (lambda: patch.object(Window, "admit", _admit), "I7"),
-    "dedupe forgotten by a snapshot": (lambda: patch.object(snapshot, "Window", _forgetful), "I7"),
+    "dedupe off": (lambda: patch.object(Window, "admit", _admit), "I7 I12"),
+    "dedupe forgotten by a snapshot": (lambda: patch.object(snapshot, "Window", _forgetful), "I7 I12"),
     "last in, first out": (lambda: patch.object(Book, "rest", _rest_in_front), "I11"),
-    "cancel all in the order of the book": (lambda: patch.object(leaving, "sorted", list, create=True), "I11"),
+    "cancel all in the order of the book": (lambda: patch.object(leaving, "sorted", list, create=True), "I11 I12"),
     "a skipped sequence": (lambda: patch.object(Partition, "_sealed", _skip_a_number), "I10"),
     "poison swallowed": (lambda: patch.object(Partition, "_park", _swallow), "I5"),
     "a manifest before its outputs": (lambda: patch.object(Acks, "settled", _never), "I5 I10"),
     "repeats settled again": (lambda: patch.object(sink, "judge", lambda *_: Verdict.NEW), "I9 I10 I14"),
     "the offset before the database": (lambda: patch.object(Store, "apply", _settle_afterwards), "I4 I8 I9"),
     "two wallets at once, unfenced": (lambda: patch.object(Books, "settle", _settle_unfenced), "I4 I8 I9 I10 I14"),
-    "one leg settled": (lambda: patch.object(settle_rules._Books, "credit", _credit_buyers), "I1"),
-    "hold not released": (lambda: patch.object(settle_rules._Books, "release", _forget_the_wallet), "I4"),
+    "one leg settled": (lambda: patch.object(settle_rules._Books, "credit", _credit_buyers), "I1 I3"),
+    "hold not released": (lambda: patch.object(settle_rules._Books, "release", _forget_the_wallet), "I3 I4"),
     "hold not taken": (lambda: patch.object(Books, "_hold", _hold_nothing), "I1 I3"),
     "the same key twice": (lambda: patch.object(hold_rules, "_decide", lambda order, *_: order), "I2 I7 I14"),
     "the key not kept": (lambda: patch.object(Door, "place", _new_key_each_time), "I5 I7"),

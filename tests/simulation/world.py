@@ -35,7 +35,7 @@ from tests.simulation.weather import Weather
 from tests.simulation.workers import Worker
 
 PARTITIONS = 2
-CLIENTS, REQUESTS = 4, 12
+CLIENTS, REQUESTS = 4, 10
 MARKETS = (
     Units("AAA-USD", "AAA", "USD", lot_atoms=10, tick_lot_atoms=7),
     Units("BBB-USD", "BBB", "USD", lot_atoms=1, tick_lot_atoms=1),
