@@ -71,6 +71,7 @@ def test_data_is_kept_in_volumes(compose: dict[str, Any]) -> None:
         "postgres": ["postgres:/var/lib/postgresql"],
         "valkey": ["valkey:/data"],
         "kafka": ["kafka:/var/lib/kafka/data"],
+        "exchange": ["exchange:/var/lib/tidemark"],
     }
 
 

@@ -27,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     for name in ("fail", "lose-answer", "double-answer", "partial"):
         words.add_argument(f"--{name}", type=int, default=0, metavar="N", help="so many orders of a thousand")
     words.add_argument("--slip", type=int, default=0, metavar="BPS", help="the most that is charged on top")
+    words.add_argument("--bind", default=HOST, help="the address to listen on (default this machine only)")
     words.add_argument("--port", type=int, help="where to listen; by default where the supervisor says")
     words.add_argument("--store", type=Path, help="the file of its memory; by default in the data folder")
     return words
@@ -43,7 +44,7 @@ async def serve(settings: Settings, args: argparse.Namespace) -> None:
     application.add_routes([*routes({}), *Venue(store, behaviour).routes()])
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
-    await web.TCPSite(runner, HOST, args.port if args.port is not None else settings.site_port).start()
+    await web.TCPSite(runner, args.bind, args.port if args.port is not None else settings.site_port).start()
     await told.wait()
     await runner.cleanup()
     store.close()
