@@ -1,1 +1,1 @@
-"""The programs between the topics: matching, wallet, marketdata, settlement. One folder is one process and one consumer group."""
+"""The programs between the topics: matching, wallet, marketdata, settlement. One folder is one consumer group."""
