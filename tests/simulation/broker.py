@@ -124,7 +124,8 @@ class Producer:
 
     @property
     def is_idle(self) -> bool:
-        return not self._is_pumping or self._is_broken
+        """A broken one never is: its process has yet to notice."""
+        return not self._is_pumping
 
     async def _pump(self) -> None:
         weather = self._broker.weather
