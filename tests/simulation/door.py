@@ -41,7 +41,7 @@ class Door:
 
     def __init__(self, loop: Loop, broker: Broker, books: Books, name: str) -> None:
         self.process = Process(loop, name)
-        self.calls: set[asyncio.Future[Answer]] = set()
+        self.calls: dict[asyncio.Future[Answer], None] = {}  # no set: their order would be that of addresses
         self.books = books
         self._broker = broker
         self._weather = broker.weather
@@ -55,7 +55,7 @@ class Door:
     def ask(self, verb: str, *arguments: Any) -> "asyncio.Future[Answer]":
         """A request from outside."""
         future: asyncio.Future[Answer] = self.process.loop.create_future()
-        self.calls.add(future)
+        self.calls[future] = None
         self.process.spawn(self._answer(future, verb, arguments))
         return future
 
@@ -64,7 +64,7 @@ class Door:
             answer = await getattr(self, verb)(*arguments)
         except Away:
             answer = UNKNOWN
-        self.calls.discard(future)
+        self.calls.pop(future, None)
         if not future.done():
             future.set_result(answer)
 
