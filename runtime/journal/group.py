@@ -8,6 +8,7 @@ import asyncio
 import dataclasses
 import logging
 import time
+import zlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -46,7 +47,7 @@ class Group:
     ) -> None:
         self.topics = tuple(settings.topic(topic) for topic in topics)
         self._membership = membership
-        self.app = _app(settings, name, membership)
+        self.app = _app(settings, name, membership, instance_id(membership, self.topics))
         transport.install(self.app, frozenset(self.topics))
         self._table = self.app.Table(table, key_type=bytes, value_type=bytes) if table else None
         self._beat = self._worked = 0.0
@@ -150,7 +151,15 @@ class Group:
         tables.recovery.active_offsets[TP(self.changelog, partition)] = offset
 
 
-def _app(settings: Settings, name: str, membership: Membership) -> faust.App:
+def instance_id(membership: Membership, topics: Sequence[str]) -> str | None:
+    """Kafka gives a member that comes back by its id its former partitions, whatever topics it asks for now. So a
+    release that follows other topics is another member; the former one leaves with its session."""
+    if membership.instance_id is None:
+        return None
+    return f"{membership.instance_id}-{zlib.crc32(' '.join(sorted(topics)).encode()):08x}"
+
+
+def _app(settings: Settings, name: str, membership: Membership, instance: str | None) -> faust.App:
     group = settings.group(name)
     return faust.App(
         group,
@@ -178,7 +187,7 @@ def _app(settings: Settings, name: str, membership: Membership) -> faust.App:
         broker_max_poll_interval=120,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=4 << 20,
-        consumer_group_instance_id=membership.instance_id,
+        consumer_group_instance_id=instance,
         producer_acks=-1,
         producer_linger=0,
         producer_request_timeout=REQUEST_SECONDS,
