@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from ledger.postings import Posting
-from ledger.settle_rules import Assets, Mismatch, Wallet
+from ledger.settlement import Assets, Mismatch, Wallet
 from schemas.batches import BatchEvent, BatchRecord, Closed, Dissolved, Fill, Filled, Joined, Line
 
 SETTLED = frozenset({"filled", "failed"})

@@ -16,7 +16,7 @@ from ledger.batch_rules import (
 from ledger.connection import Connection
 from ledger.queries import query
 from ledger.settle import POSTING_COLUMNS, lock_wallets, write_rows
-from ledger.settle_rules import Assets
+from ledger.settlement import Assets
 from schemas.batches import BatchRecord, Dissolved, Fill
 
 PURCHASE_COLUMNS = attrgetter("order_id", "state", "is_aggregated", "batch_id", "line", "seq", "at_ms")

@@ -7,7 +7,8 @@ from typing import Any
 
 from ledger.connection import Connection
 from ledger.queries import query
-from ledger.settle_rules import Assets, Order, Settlement, Trade, concerned, settle
+from ledger.settle_rules import concerned, settle
+from ledger.settlement import Assets, Order, Settlement, Trade
 from schemas.executions import ChainedExecution
 
 ORDER_COLUMNS = attrgetter(

@@ -84,7 +84,7 @@ TRADES = Topic(
 )  # fmt: skip
 BATCHES = Topic(
     "exchange.batches", MARKET, "a purchase joined a window, or a batch closed", Retention.FOR_EVER, True,
-    "settlement", ("wallet", "desk"),
+    "settlement", ("wallet",),
 )  # fmt: skip
 FILLS = Topic(
     "exchange.fills", MARKET, "what the outside exchange said of a batch", Retention.FOR_EVER, True,

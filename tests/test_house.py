@@ -19,7 +19,7 @@ SOURCES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob
 
 EDGES = {"agent", "store", "app", "bench", "desk", "connection", "__main__"}
 EDGE_FOLDERS = {"connectors"}
-PURE_LEDGER = re.compile(r"postings|decide|\w+_rules")
+PURE_LEDGER = re.compile(r"postings|settlement|decide|\w+_rules")
 PURE_MODULES = {
     "__future__", "abc", "binascii", "bisect", "collections", "copy", "dataclasses", "datetime", "decimal", "enum",
     "fractions", "functools", "hashlib", "heapq", "itertools", "json", "msgspec", "operator", "pydantic",

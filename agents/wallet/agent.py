@@ -10,7 +10,7 @@ import redis.asyncio
 
 from agents.wallet.store import BooksStore
 from ledger.batch_rules import lines_of
-from ledger.settle_rules import Decided
+from ledger.settlement import Decided
 from runtime import postgres
 from runtime import redis as redis_edge
 from runtime.journal.machine import Record
@@ -23,7 +23,7 @@ from schemas.executions import ChainedExecution, decode_execution
 from schemas.results import Result, encode_results, results_channel
 from schemas.topics import BATCHES, EXECUTIONS, FILLS
 
-MEND = "If PostgreSQL was restored from a backup, run `tidemark recover books`."
+MEND = "Start with the Kafka that these books belong to; do not delete the books."
 CONNECTIONS = 4
 WAITING_MESSAGES = 256
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from ledger import watermarks
 from ledger.batch_rules import TooEarly
 from ledger.batches import gather_run, settle_fill_run
 from ledger.settle import market_assets, settle_run
-from ledger.settle_rules import Assets, Decided, Mismatch
+from ledger.settlement import Assets, Decided, Mismatch
 from runtime.journal.errors import Broken, NotYet, Unwell
 from runtime.journal.sink import Run
 from runtime.journal.watermark import Mark

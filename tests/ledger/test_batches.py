@@ -19,7 +19,7 @@ from ledger.hold_rules import NewOrder, Placed
 from ledger.holds import place
 from ledger.reconcile import differences
 from ledger.settle import market_assets, settle_run
-from ledger.settle_rules import Mismatch
+from ledger.settlement import Mismatch
 from ledger.transfer_rules import TransferRequest
 from ledger.transfers import transfer
 from schemas.batches import BatchRecord, Closed, Failed, Fill, Filled

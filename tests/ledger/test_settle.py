@@ -17,7 +17,7 @@ from ledger.hold_rules import NewOrder, Placed
 from ledger.holds import place
 from ledger.reconcile import differences
 from ledger.settle import market_assets, settle_run
-from ledger.settle_rules import Settlement
+from ledger.settlement import Settlement
 from ledger.transfer_rules import TransferRequest
 from ledger.transfers import transfer
 from schemas.commands import Command, OpenMarket

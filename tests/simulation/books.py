@@ -10,11 +10,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from ledger import batch_rules, hold_rules, settle_rules, transfer_rules
+from ledger import batch_rules, hold_rules, settle_rules, settlement, transfer_rules
 from ledger.commands import command_of
 from ledger.hold_rules import FormerOrder, NewOrder, Placed, SameAs
 from ledger.postings import OUTSIDE, Posting
-from ledger.settle_rules import Assets, Settlement, Trade
+from ledger.settlement import Assets, Settlement, Trade
 from ledger.transfer_rules import FormerUse, Repeat, TransferRequest, TransferState
 from runtime.journal.errors import Unwell
 from runtime.journal.sink import Run
@@ -313,7 +313,7 @@ class Books:
     def _assets(self) -> dict[str, Assets]:
         return {name: Assets(market.base, market.quote) for name, market in self.markets.items()}
 
-    def _move(self, wallets: Mapping[tuple[int, str], settle_rules.Wallet], system: Mapping[Any, int]) -> None:
+    def _move(self, wallets: Mapping[tuple[int, str], settlement.Wallet], system: Mapping[Any, int]) -> None:
         """All of it, or nothing where a wallet would be negative."""
         for key, change in wallets.items():
             before = self.wallets[key]
@@ -363,24 +363,24 @@ class Books:
             self.postings += [(transfer_id, leg) for leg in trade.legs]
 
 
-def _as_fetched(row: Order) -> settle_rules.Order:
-    return settle_rules.Order(
+def _as_fetched(row: Order) -> settlement.Order:
+    return settlement.Order(
         row.id, row.new.user_id, row.new.side, row.state, row.lots, row.filled_lots, row.filled_quote_atoms,
         row.held_remaining, row.reason,
     )  # fmt: skip
 
 
-def _check(after: settle_rules.Order, row: Order) -> None:
+def _check(after: settlement.Order, row: Order) -> None:
     """The constraints of the orders table."""
     if not 0 <= after.held_remaining <= row.new.hold_atoms:
         raise Constraint(f"orders_hold: order {row.id} holds {after.held_remaining}")
     if after.lots is not None and not 0 <= after.filled_lots <= after.lots:
         raise Constraint(f"orders_filled: order {row.id} of {after.lots} has {after.filled_lots}")
-    if after.held_remaining and after.state in settle_rules.DONE:
+    if after.held_remaining and after.state in settlement.DONE:
         raise Constraint(f"orders_done_hold_nothing: order {row.id}")
 
 
-def _write(after: settle_rules.Order, row: Order) -> None:
+def _write(after: settlement.Order, row: Order) -> None:
     for name in ("state", "reason", "lots", "filled_lots", "filled_quote_atoms", "held_remaining", "seq"):
         setattr(row, name, getattr(after, name))
 

@@ -11,7 +11,7 @@ import msgspec
 
 from ledger.commands import placing
 from ledger.hold_rules import NewOrder, Placed
-from ledger.settle_rules import Decided
+from ledger.settlement import Decided
 from ledger.transfer_rules import Refused, TransferRequest
 from schemas.commands import Numbered, encode_command
 from schemas.topics import COMMANDS

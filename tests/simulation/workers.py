@@ -18,7 +18,7 @@ from agents.settlement.agent import program as settlement_program
 from agents.settlement.terms import HOUR_MS, WindowTerms
 from agents.wallet.agent import FEEDS
 from ledger.batch_rules import TooEarly
-from ledger.settle_rules import Decided, Mismatch
+from ledger.settlement import Decided, Mismatch
 from runtime.journal.errors import Broken, NotYet, Unwell
 from runtime.journal.keeper import Keeper
 from runtime.journal.lane import Follower, Lane

@@ -15,7 +15,7 @@ from typing import Any
 from unittest.mock import patch
 
 from agents.matching.agent import PROGRAM
-from ledger.settle_rules import Decided
+from ledger.settlement import Decided
 from runtime.journal import keeper, lane, sink
 from runtime.journal.machine import Program
 from runtime.journal.partition import Partition
