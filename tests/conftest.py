@@ -75,7 +75,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     os.close(config.stash[PIPE])
     run = config.stash[RUN]
     if not (run / "started").exists():
-        shutil.rmtree(run)
+        shutil.rmtree(run, ignore_errors=True)
     deadline = time.monotonic() + GONE_WITHIN_S
     while run.exists() and time.monotonic() < deadline:
         time.sleep(0.02)

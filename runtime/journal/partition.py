@@ -116,10 +116,10 @@ class Partition(Generic[C, E]):
 
     def _park(self, market: Market[C, E], record: Record, parked: Parked, sent: list[Outgoing]) -> None:
         """Put the record aside, and leave an empty outcome, so that nobody waits for it."""
-        self.parked += 1
         if record.timestamp > market.now_ms:
             market.now_ms = record.timestamp
-        if self.program.parked is not None:
+        if self.program.parked is not None:  # without such a topic it is only not this program's
+            self.parked += 1
             sent.append(Outgoing(self.program.parked.name, market.key, _parked_value(record, parked.reason)))
         self._tell(market, record, None, NO_EVENTS, sent)
 

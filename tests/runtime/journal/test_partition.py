@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -81,6 +82,15 @@ def test_a_record_that_cannot_be_used_is_parked_with_its_reason_and_has_an_empty
     assert (outcome.topic, outcome.key) == ("executions", market.encode())
     assert told([outcome])[0]["events"] == []
     assert seqs(run(command("add", "M", 1, 1), partition=partition))[0][0] == "M"
+
+
+def test_a_program_that_parks_nothing_passes_over_what_is_not_its_own():
+    partition = Partition(dataclasses.replace(PROGRAM, parked=None), 3)
+    assert [outgoing.topic for outgoing in run(b"not json", partition=partition)] == ["executions"]
+    assert partition.parked == 0
+    counting = Partition(PROGRAM, 3)
+    run(b"not json", partition=counting)
+    assert counting.parked == 1
 
 
 def test_a_huge_record_is_parked_in_a_form_that_fits():
