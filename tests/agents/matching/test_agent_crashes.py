@@ -54,9 +54,10 @@ async def test_the_matching_agent_killed_again_and_again_tells_one_history(space
                 victim = lab.worker(crash_at=point)
                 assert await victim.gone() == -signal.SIGKILL, victim.said()[-3000:]
                 assert victim.trace.read_text().split(" ")[0] == point
-                assert await lab.in_flight(victim.trace.stat().st_mtime) > 0
+                assert await lab.left_by(victim) > 0
             victim = lab.worker()
             await lab.more_outcomes(1500)
+            await lab.catch(victim)
             moment = time.time()
             victim.signal(signal.SIGKILL)
             await victim.gone()

@@ -174,6 +174,11 @@ class Lab:
                 self._seen[partition] = end
         return dict(self._answered)
 
+    async def left_by(self, victim: Process) -> int:
+        """Commands without an outcome when a worker died at its point: in the journal, or on the way from the loader,
+        which sends every 10 ms."""
+        return await self.in_flight(victim.trace.stat().st_mtime + 0.02)
+
     async def in_flight(self, moment: float) -> int:
         """How many commands were in the journal at this moment (seconds since 1970) and have no outcome yet."""
         answered = await self.answered()
@@ -185,6 +190,15 @@ class Lab:
                 async for batch in self.reader.read(topic, partition, start, end):
                     count += sum(record.timestamp <= moment * 1000 for record in batch)
         return count
+
+    async def catch(self, process: Process, seconds: float = 30) -> None:
+        """Stops a process at whatever instruction it is, and waits until it has left commands without an outcome: a
+        worker on a fast machine has answered everything at most moments."""
+        process.signal(signal.SIGSTOP)
+        deadline = time.monotonic() + seconds
+        while await self.in_flight(time.time()) == 0:
+            assert time.monotonic() < deadline, "commands come, and all are answered though the worker is stopped"
+            await asyncio.sleep(0.01)
 
     async def records(self, topic: str) -> AsyncIterator[tuple[int, bytes, bytes]]:
         for partition, end in (await self.ends(topic)).items():

@@ -23,7 +23,7 @@ async def killed_at(lab: Lab, point: str) -> None:
     victim = lab.worker(crash_at=point)
     assert await victim.gone() == -signal.SIGKILL, victim.said()[-3000:]
     assert victim.trace.read_text().split(" ")[0] == point
-    assert await lab.in_flight(victim.trace.stat().st_mtime) > 0
+    assert await lab.left_by(victim) > 0
 
 
 async def test_a_worker_killed_at_any_named_point_loses_and_doubles_nothing(space, tmp_path):
@@ -43,6 +43,7 @@ async def test_a_worker_killed_at_random_loses_and_doubles_nothing(space, tmp_pa
             for _ in range(3):
                 victim = lab.worker()
                 await lab.more_outcomes(chance.randrange(1, 4000))
+                await lab.catch(victim)
                 moment = time.time()
                 victim.signal(signal.SIGKILL)
                 assert await victim.gone() == -signal.SIGKILL
