@@ -175,9 +175,8 @@ class Lab:
         return dict(self._answered)
 
     async def left_by(self, victim: Process) -> int:
-        """Commands without an outcome when a worker died at its point: in the journal, or on the way from the loader,
-        which sends every 10 ms."""
-        return await self.in_flight(victim.trace.stat().st_mtime + 0.02)
+        """Commands that were in the journal without an outcome when a worker died at its point."""
+        return await self.in_flight(victim.trace.stat().st_mtime)
 
     async def in_flight(self, moment: float) -> int:
         """How many commands were in the journal at this moment (seconds since 1970) and have no outcome yet."""
