@@ -60,6 +60,13 @@ def path_of(route):
     return path
 
 
+def is_honest(answer):
+    """A server behind us that is late on a busy machine is said so: as an error, or by /ready per part."""
+    if "error" in answer.body:
+        return answer.code == "unavailable"
+    return answer.body["ready"] is False and any(answer.body["parts"].values())
+
+
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.plain_path}")
 async def test_nonsense_is_answered_in_order(route, client, admin):
     random.seed(f"{route.method} {route.path}")
@@ -73,7 +80,7 @@ async def test_nonsense_is_answered_in_order(route, client, admin):
                 raw = raw[:cut] + bytes(random.randrange(256) for _ in range(3)) + raw[cut + 2 :]
         headers = {"Idempotency-Key": random.choice(["k", "", "ä", "x" * 70])} if random.random() < 0.2 else {}
         answer = await caller.call(route.method, path, raw, headers=headers)
-        assert answer.status < 500 or answer.code == "unavailable", (path, raw, answer)
+        assert answer.status < 500 or is_honest(answer), (path, raw, answer)
         if answer.status >= 400 and isinstance(answer.body, dict) and "error" in answer.body:
             assert answer.body["error"].keys() == ENVELOPE
             assert answer.body["error"]["message"].endswith("."), answer.body
