@@ -25,6 +25,7 @@ VERBS = (
     "seed",
     "dump",
     "reconcile",
+    "replay",
     "batch",
     "admin",
     "shell",
