@@ -16,7 +16,7 @@ from schemas.commands import Numbered
 
 ORDER_FIELDS = (
     "side", "lots", "quote_atoms", "price_ticks", "time_in_force", "post_only", "self_trade",
-    "client_order_id", "body_digest",
+    "placed_by", "client_order_id", "body_digest",
 )  # fmt: skip
 
 

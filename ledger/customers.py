@@ -39,13 +39,17 @@ async def create_customer(connection: Connection, request: CustomerRequest) -> i
         return result
 
 
+def _new_user(request: CustomerRequest) -> NewUser:
+    return NewUser(name=request.name, requested_by=request.requested_by, key=request.key, digest=request.digest)
+
+
 async def _create(connection: Connection, request: CustomerRequest) -> int | Refused:
     if request.key is not None:
         former = await connection.fetchrow(query("customers.former_use"), request.requested_by, request.key)
         if former is not None:
             same = former["subject"] == "user" and former["digest"] == request.digest
             return int(former["subject_id"]) if same else Refused.IDEMPOTENCY_CONFLICT
-    customer_id = await create_user(connection, NewUser(name=request.name))
+    customer_id = await create_user(connection, _new_user(request))
     assert customer_id is not None, "only a username can be taken"
     if request.balance_atoms:
         deposited = await post(

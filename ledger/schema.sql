@@ -209,7 +209,7 @@ create table outbox (
     kind       text not null,
     entry      jsonb not null,
     created_at timestamptz not null default now(),
-    constraint outbox_kind check (kind in ('account', 'deposit', 'withdrawal', 'adjustment'))
+    constraint outbox_kind check (kind in ('account', 'admin', 'currency', 'deposit', 'withdrawal', 'adjustment'))
 ) with (autovacuum_vacuum_threshold = 200, autovacuum_vacuum_scale_factor = 0);
 
 -- What was asked for and what became of it. The API inserts; from then on only the wallet agent says what state it is.

@@ -1,5 +1,4 @@
-"""`tidemark admin create`: makes an admin, or makes an admin of a user who is there, with the password given here."""
-
+"""`tidemark admin create | reset-password`: makes an admin; gives a user a new password. Whoever is at the keyboard may."""
 import argparse
 import asyncio
 import getpass
@@ -26,14 +25,23 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     create.add_argument(
         "--password", help=f"default: {PASSWORD}, else asked for; others may see it in the list of processes"
     )
-    create.set_defaults(run=run)
+    create.set_defaults(run=run, work=_create)
+    reset = actions.add_parser(
+        "reset-password",
+        help="give a user a new password, for instance after the books were recovered without it",
+        description=f"The user is logged out everywhere. Name and password come from the options, {USERNAME} and "
+        f"{PASSWORD}, or are asked for.",
+    )
+    reset.add_argument("--username", help=f"default: {USERNAME}, else asked for")
+    reset.add_argument("--password", help=f"default: {PASSWORD}, else asked for; as above")
+    reset.set_defaults(run=run, work=_reset)
 
 
 def run(args: argparse.Namespace) -> int:
     username = args.username or os.environ.get(USERNAME) or _ask("Username: ", f"--username or {USERNAME}")
     password = args.password or os.environ.get(PASSWORD) or _ask_password()
     username, password = checked(username, password)
-    print(asyncio.run(_create(resolve(load()), username, password)))
+    print(asyncio.run(args.work(resolve(load()), username, password)))
     return 0
 
 
@@ -74,18 +82,36 @@ def checked(username: str, password: str) -> tuple[str, str]:
     return registration.username, registration.password
 
 
+async def _hashed(password: str) -> str:
+    from runtime.passwords import Passwords
+
+    passwords = Passwords(workers=1)
+    try:
+        return await passwords.hash(password)
+    finally:
+        passwords.close()
+
+
+async def _reset(settings: Settings, username: str, password: str) -> str:
+    from ledger.accounts import find_user, set_password
+    from ledger.connection import books
+
+    password_hash = await _hashed(password)
+    async with books(settings) as connection, connection.transaction():
+        known = await find_user(connection, username)
+        if known is None:
+            raise Broken(f"There is no user {username}.")
+        await set_password(connection, known, password_hash)
+    return f"{username} has this password now, and is logged out everywhere."
+
+
 async def _create(settings: Settings, username: str, password: str) -> str:
     from ledger.accounts import NewUser, create_user, find_user, make_admin
     from ledger.connection import books
     from ledger.migrate import migrate
-    from runtime.passwords import Passwords
 
     await migrate(settings)
-    passwords = Passwords(workers=1)
-    try:
-        password_hash = await passwords.hash(password)
-    finally:
-        passwords.close()
+    password_hash = await _hashed(password)
     async with books(settings) as connection, connection.transaction():
         user = NewUser(username=username, password_hash=password_hash, is_admin=True)
         if await create_user(connection, user) is not None:

@@ -1,7 +1,8 @@
 """What may be asked of a market: the values of `orders.commands`, as JSON objects that a person can read.
 
 A command is an order given, not a fact. The engine takes these very classes, so nothing is written twice. Decoding
-checks types only; whether the numbers make sense is for the engine to say, because it must answer and never stop.
+checks types only; whether the numbers make sense is for the engine to say, because it must answer and never stop. Who
+gave a command and who placed an order for another are said for the books alone, which can be made again from here.
 """
 
 from typing import Annotated, Literal, final, get_args
@@ -44,6 +45,7 @@ class PlaceOrder(msgspec.Struct, frozen=True, gc=False, tag="place_order", kw_on
     post_only: bool = False
     self_trade: SelfTrade = "expire_taker"
     hold: Hold
+    placed_by: Id | None = None
     client_order_id: str = ""
     body_digest: str = ""
     reply: str = ""
@@ -60,6 +62,7 @@ class BuyFromHouse(msgspec.Struct, frozen=True, gc=False, tag="buy_from_house", 
     lots: Whole
     price_ticks: Whole
     hold: Hold
+    placed_by: Id | None = None
     client_order_id: str = ""
     body_digest: str = ""
     reply: str = ""
@@ -116,6 +119,7 @@ class OpenMarket(msgspec.Struct, frozen=True, gc=False, tag="open_market", kw_on
     band_bps: Whole = 0
     min_notional_atoms: Whole = 0
     rules_version: Whole = 1
+    user_id: Id | None = None
     reply: str = ""
 
 
@@ -130,6 +134,7 @@ class ChangeMarket(msgspec.Struct, frozen=True, gc=False, tag="change_market", k
     taker_fee_bps: Whole | None = None
     band_bps: Whole | None = None
     min_notional_atoms: Whole | None = None
+    user_id: Id | None = None
     reply: str = ""
 
 
@@ -140,6 +145,7 @@ class ChangeRules(msgspec.Struct, frozen=True, gc=False, tag="change_rules", kw_
     command_id: Id
     number: Id
     rules_version: Whole
+    user_id: Id | None = None
     reply: str = ""
 
 
@@ -150,6 +156,7 @@ class ListPrice(msgspec.Struct, frozen=True, gc=False, tag="list_price", kw_only
     command_id: Id
     number: Id
     price_ticks: Whole
+    user_id: Id | None = None
     reply: str = ""
 
 

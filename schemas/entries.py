@@ -1,7 +1,7 @@
 """What moved in the books without the journal: the values of `ledger.entries`, as JSON objects that a person can read.
 
-With these, the commands and the executions, the books can be made again from topics alone. An entry may come twice;
-`entry_id` tells the repeat. Passwords are not among them: after such a recovery an admin gives new ones.
+With these, the commands, the executions and what became of batches, the books can be made again from topics alone. An
+entry may come twice; `entry_id` tells the repeat. Passwords are not among them: an admin gives new ones afterwards.
 """
 
 from collections.abc import Mapping
@@ -12,14 +12,35 @@ import msgspec
 ENTRIES_VERSION = 1
 
 
-class AccountOpened(msgspec.Struct, frozen=True, gc=False, tag="account_opened", kw_only=True):
-    """A user, or a customer without a login, who has no username."""
+class AccountOpened(msgspec.Struct, frozen=True, gc=False, tag="account_opened", kw_only=True, omit_defaults=True):
+    """A user, or a customer without a login, who has no username. The key is of the admin who asked for a customer."""
 
     entry_id: int
     user_id: int
     username: str | None
     name: str | None
     is_admin: bool
+    at_us: int
+    requested_by: int | None = None
+    idempotency_key: str | None = None
+    digest: str = ""
+
+
+class AdminMade(msgspec.Struct, frozen=True, gc=False, tag="admin_made", kw_only=True):
+    """A user who was there became an admin."""
+
+    entry_id: int
+    user_id: int
+    at_us: int
+
+
+class CurrencyAdded(msgspec.Struct, frozen=True, gc=False, tag="currency_added", kw_only=True):
+    """There is something new to own."""
+
+    entry_id: int
+    code: str
+    name: str
+    scale: int
     at_us: int
 
 
@@ -50,9 +71,12 @@ class Adjusted(_Moved, frozen=True, gc=False, tag="adjusted", kw_only=True):
     """An admin corrected a wallet; `note` says why."""
 
 
-Entry = AccountOpened | Deposited | Withdrawn | Adjusted
+Moved = Deposited | Withdrawn | Adjusted
+Entry = AccountOpened | AdminMade | CurrencyAdded | Moved
 KINDS: Mapping[str, type[Entry]] = {
     "account": AccountOpened,
+    "admin": AdminMade,
+    "currency": CurrencyAdded,
     "deposit": Deposited,
     "withdrawal": Withdrawn,
     "adjustment": Adjusted,

@@ -9,7 +9,7 @@ returning id, number
 -- With the order that it places, from which the record's fields are read.
 select c.id, c.market, m.partition, c.number, c.kind, c.user_id, c.order_id, c.arguments::text as arguments,
        o.kind as order_kind, o.side, o.lots, o.quote_atoms, o.price_ticks, o.time_in_force, o.post_only, o.self_trade,
-       o.hold_asset, o.hold_atoms, o.client_order_id, o.body_digest
+       o.hold_asset, o.hold_atoms, o.placed_by, o.client_order_id, o.body_digest
 from commands c
 join markets m on m.symbol = c.market
 left join orders o on o.id = c.order_id and o.command_id = c.id

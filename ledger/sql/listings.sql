@@ -1,7 +1,16 @@
 -- Currencies, markets and the commands that tell the journal of them.
 
 -- name: add_currency
-insert into currencies (code, name, scale) values ($1, $2, $3) on conflict (code) do nothing returning code
+-- Told under the user 0, who is nobody: the key of an entry is a user's id.
+with added as (
+    insert into currencies (code, name, scale) values ($1, $2, $3) on conflict (code) do nothing returning *
+), told as (
+    insert into outbox (user_id, kind, entry)
+    select 0, 'currency', jsonb_build_object(
+        'code', code, 'name', name, 'scale', scale, 'at_us', (extract(epoch from created_at) * 1000000)::bigint)
+    from added
+)
+select code from added
 
 -- name: add_market
 -- In the partition with the fewest markets; the first market of a currency is the one where the house sells it.

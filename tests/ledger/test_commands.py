@@ -21,7 +21,7 @@ from tests.ledger.orders import buy, open_market, rich_user
 ROW = {"id": 9, "market": "BTC-USD", "number": 4, "user_id": 7, "order_id": 3, "arguments": "{}"}
 ORDER = {
     "order_kind": "limit", "side": "buy", "lots": 10, "quote_atoms": None, "price_ticks": 500, "time_in_force": "gtc",
-    "post_only": True, "self_trade": "expire_maker", "hold_asset": "USD", "hold_atoms": 5000,
+    "post_only": True, "self_trade": "expire_maker", "hold_asset": "USD", "hold_atoms": 5000, "placed_by": 2,
     "client_order_id": "mine", "body_digest": "d",
 }  # fmt: skip
 PLACE = {"market": "BTC-USD", "command_id": 9, "number": 4}
@@ -34,21 +34,24 @@ PLACE = {"market": "BTC-USD", "command_id": 9, "number": 4}
             {"kind": "place_order", **ORDER},
             PlaceOrder(
                 **PLACE, order_id=3, user_id=7, side="buy", kind="limit", lots=10, price_ticks=500, post_only=True,
-                self_trade="expire_maker", hold=Hold("USD", 5000), client_order_id="mine", body_digest="d",
+                self_trade="expire_maker", hold=Hold("USD", 5000), placed_by=2, client_order_id="mine", body_digest="d",
             ),
         ),
         (
             {"kind": "buy_from_house", **ORDER, "order_kind": "purchase", "time_in_force": None, "self_trade": None},
             BuyFromHouse(
-                **PLACE, order_id=3, user_id=7, lots=10, price_ticks=500, hold=Hold("USD", 5000),
+                **PLACE, order_id=3, user_id=7, lots=10, price_ticks=500, hold=Hold("USD", 5000), placed_by=2,
                 client_order_id="mine", body_digest="d",
             ),
         ),
         ({"kind": "cancel_order"}, CancelOrder(**PLACE, order_id=3, user_id=7)),
         ({"kind": "cancel_all", "order_id": None}, CancelAll(**PLACE, user_id=7)),
         ({"kind": "reduce_order", "arguments": '{"lots": 5}'}, ReduceOrder(**PLACE, order_id=3, user_id=7, lots=5)),
-        ({"kind": "change_market", "arguments": '{"status": "halted"}'}, ChangeMarket(**PLACE, status="halted")),
-        ({"kind": "list_price", "arguments": '{"price_ticks": 5}'}, ListPrice(**PLACE, price_ticks=5)),
+        (
+            {"kind": "change_market", "arguments": '{"status": "halted"}'},
+            ChangeMarket(**PLACE, user_id=7, status="halted"),
+        ),
+        ({"kind": "list_price", "arguments": '{"price_ticks": 5}'}, ListPrice(**PLACE, user_id=7, price_ticks=5)),
     ],
 )  # fmt: skip
 def test_a_row_stands_for_one_command(row, command):
@@ -87,6 +90,7 @@ async def test_the_record_of_an_order_just_placed_is_the_one_that_its_row_stands
         buy(user_id, "market", kind="market", lots=None, quote_atoms=100),
         buy(user_id, "sell", side="sell", hold_asset="BTC"),
         buy(user_id, "purchase", kind="purchase", time_in_force=None, self_trade=None),
+        buy(user_id, "for-a-customer", placed_by=user_id + 1),
     ]
     for order, placed in zip(orders, await place(connection, orders, 10_000), strict=True):
         assert isinstance(placed, Placed)

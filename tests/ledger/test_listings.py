@@ -19,7 +19,12 @@ async def assets(connection):
 async def test_a_currency_is_added_once(connection):
     assert await add_currency(connection, "BTC", "Bitcoin", 8)
     assert not await add_currency(connection, "BTC", "Other", 2)
-    assert tuple(await connection.fetchrow("select name, scale from currencies where code = 'BTC'")) == ("Bitcoin", 8)
+    row = await connection.fetchrow("select name, scale, created_at from currencies where code = 'BTC'")
+    assert tuple(row)[:2] == ("Bitcoin", 8)
+    told = await connection.fetch("select user_id, kind, entry from outbox")
+    at_us = told[0]["entry"].pop("at_us")
+    assert [tuple(one) for one in told] == [(0, "currency", {"code": "BTC", "name": "Bitcoin", "scale": 8})]
+    assert at_us == row["created_at"].timestamp() * 1_000_000
 
 
 async def test_a_new_market_waits_for_the_journal(connection, assets):

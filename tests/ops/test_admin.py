@@ -38,6 +38,19 @@ async def test_a_user_who_is_there_becomes_admin_with_the_new_password(verb, dat
     assert await admin(database) == ("bob", True, True)
 
 
+async def test_a_user_gets_a_new_password_and_no_more_rights(verb, database):
+    async with books(database) as connection:
+        await connection.execute("insert into users (username) values ('bob')")
+    said = await verb("admin", "reset-password", **BOB)
+    assert (said.code, said.out) == (0, "bob has this password now, and is logged out everywhere.\n")
+    assert await admin(database) == ("bob", False, True)
+
+
+async def test_only_who_is_there_gets_a_new_password(verb):
+    said = await verb("admin", "reset-password", **BOB)
+    assert (said.code, said.out, said.err) == (1, "", "tidemark: There is no user bob.\n")
+
+
 @pytest.mark.parametrize(
     ("environ", "sentence"),
     [

@@ -19,7 +19,7 @@ def test_a_person_can_read_a_command():
         "type": "place_order", "market": "BTC-USD", "command_id": 7, "number": 3, "order_id": 11, "user_id": 5,
         "side": "buy", "kind": "limit", "lots": 2, "quote_atoms": None, "price_ticks": 99, "time_in_force": "gtc",
         "post_only": False, "self_trade": "expire_taker", "hold": {"asset": "USD", "atoms": 198},
-        "client_order_id": "mine", "body_digest": "ab", "reply": "api-1",
+        "placed_by": None, "client_order_id": "mine", "body_digest": "ab", "reply": "api-1",
     }  # fmt: skip
 
 
