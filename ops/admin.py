@@ -1,4 +1,5 @@
-"""`tidemark admin create | reset-password`: makes an admin; gives a user a new password. Whoever is at the keyboard may."""
+"""`tidemark admin create | reset-password`: makes an admin; gives a user a new password."""
+
 import argparse
 import asyncio
 import getpass
