@@ -1,4 +1,4 @@
 """The journal and its checkpoint: any deterministic state machine, made exact on Kafka and Faust (docs/JOURNAL.md).
 
-Pure: machine, chain, partition, checkpoint, rounds, watermark. Edge: everything else here.
+Pure: machine, chain, partition, checkpoint, rounds, watermark, comparing, differing. Edge: everything else here.
 """
