@@ -13,7 +13,7 @@ from ledger.transfers import transfer
 from schemas.commands import BuyFromHouse, Hold, PlaceOrder
 from tests.ledger.orders import MARKET, buy, open_market, rich_user
 
-LIMIT = 1000
+LIMIT = 10_000
 
 
 @pytest.fixture
@@ -117,6 +117,36 @@ async def test_the_limit_of_open_orders_counts_what_is_open_now(connection, ada)
     ]
 
 
+async def test_the_limit_holds_for_orders_that_come_at_once_on_different_wallets(pool, connection, ada):
+    async def one(number: int) -> Placed | Refused:
+        sell = {"side": "sell", "hold_asset": "BTC"} if number % 2 else {}
+        async with pool.acquire() as own:
+            return (await place(own, [buy(ada, f"k{number}", 1, **sell)], 7))[0]
+
+    answers = await asyncio.gather(*(one(number) for number in range(16)))
+    assert answers.count(Refused.TOO_MANY_OPEN_ORDERS) == 16 - 7
+    assert await connection.fetchval("select count(*) from orders") == 7
+
+
+async def test_money_that_a_rival_takes_between_look_and_place_is_seen(pool, connection, ada):
+    """The rival has the wallet in his hands while the order is looked at, and takes nearly all of it."""
+    async with pool.acquire() as rival, pool.acquire() as own:
+        await rival.execute("begin")
+        await rival.execute(
+            f"update wallets set available = 10, held = held + 990 where user_id = {ada} and asset = 'USD'"
+        )
+        placing = asyncio.create_task(place(own, [buy(ada, "large", 300), buy(ada, "small", 4)], LIMIT))
+        while not await connection.fetchval(
+            "select exists (select from pg_locks where not granted and pid = $1)", own.get_server_pid()
+        ):
+            await asyncio.sleep(0.01)
+        await rival.execute("commit")
+        assert await placing == [Refused.INSUFFICIENT_FUNDS, Placed(3, 4)]
+        await connection.execute(
+            f"update wallets set available = 996, held = 4 where user_id = {ada} and asset = 'USD'"
+        )
+
+
 async def test_an_order_for_a_market_that_is_not_there_places_nothing(connection, ada):
     with pytest.raises(LookupError):
         await place(connection, [buy(ada, "a", 1), buy(ada, "b", 1, market="NONE-USD")], LIMIT)
@@ -202,7 +232,7 @@ async def test_a_backend_that_dies_in_the_middle_has_placed_nothing(pool, connec
     assert not placed[0].repeated
 
 
-@pytest.mark.parametrize("name", ["holds.lock", "holds.former", "holds.open_orders", "holds.place"])
+@pytest.mark.parametrize("name", ["holds.look", "holds.lock_users", "holds.lock_wallets", "holds.place"])
 async def test_the_plans_use_indexes_from_the_first_row(connection, ada, name):
     """On tables that nobody has analysed, and with one row in each, where a scan of the table would look cheapest."""
     from ledger.queries import query
@@ -210,9 +240,9 @@ async def test_the_plans_use_indexes_from_the_first_row(connection, ada, name):
     await place(connection, [buy(ada, "a", 1)], LIMIT)
     await connection.execute("analyze")
     arguments = {
-        "holds.lock": ([ada], ["USD"]),
-        "holds.former": ([ada], ["a"]),
-        "holds.open_orders": ([ada], [MARKET], 10),
+        "holds.look": ([ada], ["USD"], [ada], ["a"], [ada], [MARKET], 10),
+        "holds.lock_users": ([ada],),
+        "holds.lock_wallets": ([ada], ["USD"]),
         "holds.place": (
             [ada], [None], [MARKET], ["limit"], ["buy"], ["gtc"], [False], ["expire_taker"], [1], [None], [1], ["USD"],
             [1], ["b"], ["b"],
