@@ -57,7 +57,10 @@ class Outbox:
         async with self._pool.acquire() as connection:
             if not await connection.fetchval(query("outbox.lock")):
                 return 0
-            return await self._publish(connection, producer)
+            try:
+                return await self._publish(connection, producer)
+            finally:
+                await _unlock(connection)
 
     async def _publish(self, connection: Connection, producer: AIOKafkaProducer) -> int:
         rows = await connection.fetch(query("outbox.oldest"), AT_ONCE)
@@ -74,3 +77,12 @@ class Outbox:
         key = str(row["user_id"]).encode()
         future: asyncio.Future[Any] = await producer.send(self._topic, value, key=key, headers=HEADERS)
         return future
+
+
+async def _unlock(connection: Connection) -> None:
+    """The lock is the session's, so a connection that cannot give it back must not live on."""
+    try:
+        await connection.execute(query("outbox.unlock"))
+    except BaseException:
+        connection.terminate()
+        raise

@@ -41,6 +41,7 @@ UNWELL: tuple[type[Exception], ...] = (
     exceptions.TransactionRollbackError,  # deadlock, serialization: the other one won
     exceptions.LockNotAvailableError,
     exceptions.IdleInTransactionSessionTimeoutError,
+    exceptions.TransactionTimeoutError,
 )
 """What the world being unwell looks like from here: every step is idempotent and may be repeated."""
 NO_ANSWER: tuple[type[Exception], ...] = (*UNWELL, exceptions.InterfaceError)
@@ -71,6 +72,16 @@ def _session(settings: Settings, application: str, plans: Plans, transaction_s: 
     if plans is Plans.INDEXED:
         session |= {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
     return session
+
+
+class Session(asyncpg.Connection):
+    """A connection that goes back to its pool as it is: nobody here changes a session, so nothing needs a reset.
+
+    The library would spend a round trip on it after every use. What is open is still rolled back.
+    """
+
+    def get_reset_query(self) -> str:
+        return ""
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:
@@ -115,6 +126,7 @@ async def pool(
             max_inactive_connection_lifetime=0,  # a warm connection has its statements prepared
             server_settings=_session(settings, application, plans, transaction_s),
             init=_prepare,
+            connection_class=Session,
         )
     except exceptions.UndefinedObjectError as error:
         raise SettingsError(f"PostgreSQL at {_host(settings)} is older than {OLDEST}: {error}.") from error
