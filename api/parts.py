@@ -62,7 +62,6 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         background.start(outcomes.poll(), "outcomes by poll")
         background.start(Relay(database, journal, outcomes.reply).for_ever(), "relay")
         background.start(Outbox(settings, pool).for_ever(), "outbox")
-        background.start(Outbox(settings, pool).for_ever(), "outbox")
         background.start(watch_lag(), "lag")
         yield Services(
             settings=settings,

@@ -36,6 +36,7 @@ async def add_market(
 ) -> CommandRow | None:
     """In a transaction of the caller: the row and the command that opens it. None when there is such a market."""
     units = market.units
+    await connection.execute(query("listings.one_at_a_time"))
     symbol = await connection.fetchval(
         query("listings.add_market"),
         market.base,

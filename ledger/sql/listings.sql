@@ -12,6 +12,10 @@ with added as (
 )
 select code from added
 
+-- name: one_at_a_time
+-- Two markets opened at once would choose the same partition, and both be the one where the house sells.
+select pg_advisory_xact_lock(hashtextextended('tidemark.markets.' || current_schema(), 0))
+
 -- name: add_market
 -- In the partition with the fewest markets; the first market of a currency is the one where the house sells it.
 insert into markets (symbol, base, quote, partition, is_house, base_scale, quote_scale, tick_size, lot_size,

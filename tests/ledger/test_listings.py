@@ -51,6 +51,16 @@ async def test_markets_spread_over_the_partitions_and_a_currency_has_one_house_m
     ]
 
 
+async def test_markets_of_one_currency_opened_at_once_have_one_house_market_among_them(pool, connection, assets):
+    async def one(quote: str) -> None:
+        async with pool.acquire() as own, own.transaction():
+            await add_market(own, NewMarket(base="BTC", quote=quote, units=UNITS), partitions=3)
+
+    await asyncio.gather(*(one(quote) for quote in ("USD", "ETH", "ABAN")))
+    rows = await connection.fetch("select partition, is_house from markets order by id")
+    assert [tuple(row) for row in rows] == [(0, True), (1, False), (2, False)]
+
+
 async def test_commands_are_numbered_per_market(connection, assets):
     for base in ("BTC", "ETH"):
         await add_market(connection, NewMarket(base=base, quote="USD", units=UNITS), partitions=2)
