@@ -146,9 +146,7 @@ async def password(call: Call, body: NewPassword) -> Reply:
 @routes.get("accounts/me", Policy.READ, answer=Me)
 async def me(call: Call) -> Me:
     """Who the caller is."""
-    async with call.services.database.connection() as connection:
-        found = await sessions.profile(connection, call.user.id)
-    assert found is not None, "the caller was found a moment ago, and users are never removed"
+    found = await call.services.profiles.get(call.user.id)
     return Me(
         id=found.id,
         username=found.username or "",

@@ -14,15 +14,15 @@ from api.database import Database, Pool
 from api.holding import Holding
 from api.journal import Journal
 from api.market_views import MarketViews, RedisViews
-from api.order_reader import OrderReader
 from api.outcomes import Outcomes
 from api.preparation import Preparation
 from api.prices import Prices
+from api.reader import Reader
 from api.readiness import Readiness
 from api.relay import Relay
 from api.services import Services
 from api.tokens import AccessTokens
-from api.users import User, Users
+from api.users import Users
 from ledger import migrate, orders, reads, sessions
 from ledger.outbox import Outbox
 from runtime import kafka, postgres
@@ -46,6 +46,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         passwords = Passwords()
         stack.callback(passwords.close)
         database = Database(pool)
+        profiles = Reader(database, sessions.profiles, "user")
         source = Source(database, views, settings)
         preparation = Preparation(settings, database, migrate.read_migrations())
         journal = Journal(settings)
@@ -69,7 +70,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             database=database,
             readiness=_readiness(settings, pool, views, preparation, journal),
             tokens=AccessTokens(settings.jwt_secret_key),
-            users=Users(source.user),
+            users=Users(profiles.find),
             passwords=passwords,
             attempts=Attempts(),
             catalogue=Catalogue(source.listing),
@@ -78,7 +79,9 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             holding=holding,
             journal=journal,
             outcomes=outcomes,
-            orders=OrderReader(database),
+            orders=Reader(database, orders.seen, "order"),
+            wallets=Reader(database, reads.wallets, "wallet"),
+            profiles=profiles,
             assets=assets,
         )
 
@@ -114,11 +117,6 @@ class Source:
         self._database = database
         self._views = views
         self._settings = settings
-
-    async def user(self, user_id: int) -> User | None:
-        async with self._database.connection() as connection:
-            profile = await sessions.profile(connection, user_id)
-        return None if profile is None else User(profile.id, profile.is_admin)
 
     async def listing(self) -> tuple[list[reads.Currency], list[reads.Market]]:
         async with self._database.connection() as connection:

@@ -13,7 +13,7 @@ from api import admission, idempotency, validation
 from api.call import Call
 from api.catalogue import Listed
 from api.commanding import require_journal, send
-from ledger import commands, sessions
+from ledger import commands
 from ledger.hold_rules import NewOrder, Placed, Refused
 from ledger.orders import Seen
 from runtime.crashpoints import crashpoint
@@ -80,9 +80,8 @@ async def _origin(
         return admission.Origin(call.user.id, None, name, fingerprint)
     if not call.user.is_admin:
         raise Refusal(FORBIDDEN, "customer_id is for admins, who order on behalf of a customer.", "customer_id")
-    async with call.services.database.connection() as connection:
-        if await sessions.profile(connection, body.customer_id) is None:
-            raise not_found("customer")
+    if await call.services.profiles.find(body.customer_id) is None:
+        raise not_found("customer")
     return admission.Origin(body.customer_id, call.user.id, name, fingerprint)
 
 

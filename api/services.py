@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from api.assets import Assets
 from api.attempts import Attempts
@@ -12,12 +12,15 @@ from api.database import Database
 from api.holding import Holding
 from api.journal import Journal
 from api.market_views import MarketViews
-from api.order_reader import OrderReader
 from api.outcomes import Outcomes
 from api.prices import Prices
+from api.reader import Reader
 from api.readiness import Readiness
 from api.tokens import AccessTokens
 from api.users import Users
+from ledger.orders import Seen
+from ledger.reads import Wallet
+from ledger.sessions import Profile
 from runtime.passwords import Passwords
 from runtime.settings import Settings
 
@@ -38,6 +41,8 @@ class Services:
     holding: Holding
     journal: Journal
     outcomes: Outcomes
-    orders: OrderReader
+    orders: Reader[Seen]
+    wallets: Reader[Sequence[Wallet]]
+    profiles: Reader[Profile]
     assets: Assets
     clock: Callable[[], float] = time.time

@@ -4,6 +4,8 @@ import dataclasses
 import time
 from collections.abc import Awaitable, Callable
 
+from ledger.sessions import Profile
+
 FRESH_S = 10.0
 MAX_REMEMBERED = 50_000
 
@@ -16,7 +18,7 @@ class User:
     is_admin: bool
 
 
-Fetch = Callable[[int], Awaitable[User | None]]
+Fetch = Callable[[int], Awaitable[Profile | None]]
 
 
 class Users:
@@ -33,7 +35,8 @@ class Users:
         if entry is not None and now_s < entry[0]:
             return entry[1]
         self._remembered.pop(user_id, None)
-        user = await self._fetch(user_id)
+        profile = await self._fetch(user_id)
+        user = None if profile is None else User(profile.id, profile.is_admin)
         if user is not None:
             while len(self._remembered) >= MAX_REMEMBERED:
                 del self._remembered[next(iter(self._remembered))]

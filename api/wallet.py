@@ -1,7 +1,5 @@
 """The caller's money: what he has, and moving it in and out."""
 
-from collections.abc import Iterable
-
 from api import idempotency, numbers
 from api.call import Call
 from api.catalogue import Listing
@@ -27,9 +25,7 @@ routes = Routes("wallet")
 @routes.get("accounts/wallet", Policy.READ, answer=Wallet)
 async def show(call: Call) -> Wallet:
     """What the caller has: available, held by open orders, and on its way."""
-    async with call.services.database.connection() as connection:
-        rows = await reads.wallet(connection, call.user.id)
-    return _wallet(rows, await call.services.catalogue.recent())
+    return await _shown(call, await call.services.catalogue.recent())
 
 
 @routes.patch(
@@ -76,10 +72,9 @@ async def _move(call: Call, kind: TransferKind, body: Move) -> Wallet:
     )
     async with call.services.database.connection() as connection:
         result = await transfers.transfer(connection, request)
-        if isinstance(result, Refused):
-            raise refusal(result)
-        rows = await reads.wallet(connection, call.user.id)
-    return _wallet(rows, listing)
+    if isinstance(result, Refused):
+        raise refusal(result)
+    return await _shown(call, listing)
 
 
 def refusal(refused: Refused, field: str = "amount") -> Refusal:
@@ -94,7 +89,8 @@ def refusal(refused: Refused, field: str = "amount") -> Refusal:
     return Refusal(INTERNAL, "The books do not know this wallet.")
 
 
-def _wallet(rows: Iterable[reads.Wallet], listing: Listing) -> Wallet:
+async def _shown(call: Call, listing: Listing) -> Wallet:
+    rows = await call.services.wallets.find(call.user.id) or ()
     by_asset = {row.asset: row for row in rows}
     home = by_asset.setdefault(HOME_CURRENCY, reads.Wallet(HOME_CURRENCY, 0, 0, 0))
     return Wallet(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+from collections.abc import Sequence
 from decimal import Decimal
 
 from ledger.accounts import HOME_CURRENCY
@@ -94,8 +95,12 @@ class TradeStats:
     volume: int
 
 
-async def wallet(connection: Connection, user_id: int) -> list[Wallet]:
-    return [Wallet(**row) for row in await connection.fetch(query("reads.wallet"), user_id)]
+async def wallets(connection: Connection, user_ids: Sequence[int]) -> dict[int, list[Wallet]]:
+    """Per user who has any."""
+    found: dict[int, list[Wallet]] = {}
+    for user_id, *row in await connection.fetch(query("reads.wallets"), user_ids):
+        found.setdefault(user_id, []).append(Wallet(*row))
+    return found
 
 
 async def transactions(connection: Connection, user_id: int, before: int, limit: int) -> list[Transaction]:

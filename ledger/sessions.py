@@ -8,7 +8,7 @@ import datetime
 import enum
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ledger.connection import Connection
@@ -96,9 +96,9 @@ class Profile:
     created_at: datetime.datetime
 
 
-async def profile(connection: Connection, user_id: int) -> Profile | None:
-    row = await connection.fetchrow(query("sessions.profile"), user_id)
-    return None if row is None else Profile(**row)
+async def profiles(connection: Connection, user_ids: Sequence[int]) -> dict[int, Profile]:
+    rows = await connection.fetch(query("sessions.profiles"), user_ids)
+    return {row["id"]: Profile(**row) for row in rows}
 
 
 async def credentials(connection: Connection, username: str) -> tuple[int, str | None] | None:

@@ -1,7 +1,7 @@
 -- What clients read of the books. Lists go from the newest back: $2 is the id before which to go on.
 
--- name: wallet
-select asset, available, held, pending from wallets where user_id = $1 order by asset
+-- name: wallets
+select user_id, asset, available, held, pending from wallets where user_id = any ($1::bigint[]) order by user_id, asset
 
 -- name: transactions
 select id, type, asset, amount, order_id, created_at from transactions

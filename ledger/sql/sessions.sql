@@ -26,8 +26,8 @@ update refresh_families set ended_at = now(), end_reason = $2 where user_id = $1
 -- name: credentials
 select id, password_hash from users where username = $1
 
--- name: profile
-select id, username, name, is_admin, created_at from users where id = $1
+-- name: profiles
+select id, username, name, is_admin, created_at from users where id = any ($1::bigint[])
 
 -- name: lock_password
 select password_hash from users where id = $1 for update
