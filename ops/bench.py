@@ -10,6 +10,7 @@ import dataclasses
 import importlib
 import logging
 import secrets
+import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -54,7 +55,11 @@ def run(args: argparse.Namespace) -> int:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells every retry on a topic just made; faults raise
     print(f"{machine}; the journal is {'' if settings.journal_flush else 'not '}flushed per batch\n", flush=True)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        measured = runner.run(_measure_all(settings, chosen, args.repeats))
+        try:
+            measured = runner.run(_measure_all(settings, chosen, args.repeats))
+        except asyncio.CancelledError:
+            print("tidemark: stopped.", file=sys.stderr)
+            return 128 + signal.SIGTERM
     if args.json is not None:
         args.json.write_text(report(machine, settings, measured), encoding="utf-8")
     return 0
@@ -62,6 +67,9 @@ def run(args: argparse.Namespace) -> int:
 
 async def _measure_all(settings: Settings, chosen: Sequence[Bench], repeats: int) -> dict[str, Sequence[Row]]:
     measured: dict[str, Sequence[Row]] = {}
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # the servers and their folder go too
     async with contextlib.AsyncExitStack() as stack:
         if any(bench.needs_servers for bench in chosen):
             settings = await stack.enter_async_context(servers(settings))

@@ -1,7 +1,10 @@
 """`tidemark bench` finds benches by name, prints tables and writes the report."""
 
 import argparse
+import asyncio
 import json
+import os
+import signal
 
 import pytest
 
@@ -32,6 +35,22 @@ def test_a_bench_is_run_printed_and_reported(known, capsys, tmp_path):
     assert "one: the first; median of 5" in printed
     assert printed[-2].split() == ["thing", "2", "1", "3", "1/s"]
     assert json.loads((tmp_path / "report.json").read_text())["benches"]["one"][0]["median"] == 2.0
+
+
+def test_a_stop_in_the_middle_clears_up_and_says_so(monkeypatch, capsys):
+    cleared = []
+
+    async def stopped(_measuring: Measuring) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleared.append(True)
+
+    monkeypatch.setattr(bench, "benches", lambda: {"one": Bench("one", "the first", stopped, needs_servers=False)})
+    assert bench.run(asked("one")) == 128 + signal.SIGTERM
+    assert cleared == [True]
+    assert capsys.readouterr().err.endswith("tidemark: stopped.\n")
 
 
 @pytest.mark.parametrize("arguments", [("two",), ("one", "--repeats", "0")])
