@@ -10,9 +10,12 @@ from packaging.utils import canonicalize_name
 from runtime.settings import PROJECT_ROOT
 
 PROJECT = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+RUNS = PROJECT["project"]["dependencies"]
+EXTRAS = PROJECT["project"]["optional-dependencies"]
 ASKED = {
-    "requirements.lock": PROJECT["project"]["dependencies"],
-    "requirements-dev.lock": PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["dev"],
+    "requirements.lock": RUNS,
+    "requirements-ccxt.lock": RUNS + EXTRAS["ccxt"],
+    "requirements-dev.lock": RUNS + EXTRAS["ccxt"] + EXTRAS["dev"],
     "requirements-uv.lock": PROJECT["dependency-groups"]["install"],
 }
 PIN = re.compile(r"([a-z0-9-]+)==([^ ;]+)(?: ; [^\\]+?)? \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)")
@@ -40,6 +43,7 @@ def test_a_lock_holds_what_the_project_asks_for(lock: str) -> None:
         assert asked.specifier.contains(found[canonicalize_name(asked.name)]), line
 
 
-def test_tests_run_on_the_very_versions_that_run() -> None:
-    running = pins("requirements.lock")
-    assert {name: version for name, version in pins("requirements-dev.lock").items() if name in running} == running
+@pytest.mark.parametrize(("inner", "outer"), [("", "-ccxt"), ("-ccxt", "-dev")])
+def test_tests_run_on_the_very_versions_that_run(inner: str, outer: str) -> None:
+    running = pins(f"requirements{inner}.lock")
+    assert {name: version for name, version in pins(f"requirements{outer}.lock").items() if name in running} == running
