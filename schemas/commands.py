@@ -28,14 +28,29 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
     atoms: Whole
 
 
-class PlaceOrder(msgspec.Struct, frozen=True, gc=False, tag="place_order", kw_only=True):
-    """Buy or sell in the book. `lots`, or for a market buy `quote_atoms`; a market order's price is a protection."""
+class Given(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Of every command but a tick: its market, its number there, and the instance of the API that waits for it."""
 
     market: str
     command_id: Id
     number: Id
+    reply: str = ""
+
+
+class Ordered(Given, frozen=True, gc=False, kw_only=True):
+    """Of every new order: whose it is, what was set aside for it, and what the books need to know it again."""
+
     order_id: Id
     user_id: Id
+    hold: Hold
+    placed_by: Id | None = None
+    client_order_id: str = ""
+    body_digest: str = ""
+
+
+class PlaceOrder(Ordered, frozen=True, gc=False, tag="place_order", kw_only=True):
+    """Buy or sell in the book. `lots`, or for a market buy `quote_atoms`; a market order's price is a protection."""
+
     side: Side
     kind: Kind
     lots: Whole | None = None
@@ -44,69 +59,39 @@ class PlaceOrder(msgspec.Struct, frozen=True, gc=False, tag="place_order", kw_on
     time_in_force: TimeInForce = "gtc"
     post_only: bool = False
     self_trade: SelfTrade = "expire_taker"
-    hold: Hold
-    placed_by: Id | None = None
-    client_order_id: str = ""
-    body_digest: str = ""
-    reply: str = ""
 
 
-class BuyFromHouse(msgspec.Struct, frozen=True, gc=False, tag="buy_from_house", kw_only=True):
+class BuyFromHouse(Ordered, frozen=True, gc=False, tag="buy_from_house", kw_only=True):
     """A purchase at the house's listed price; `price_ticks` is the price that the buyer was shown."""
 
-    market: str
-    command_id: Id
-    number: Id
-    order_id: Id
-    user_id: Id
     lots: Whole
     price_ticks: Whole
-    hold: Hold
-    placed_by: Id | None = None
-    client_order_id: str = ""
-    body_digest: str = ""
-    reply: str = ""
 
 
-class CancelOrder(msgspec.Struct, frozen=True, gc=False, tag="cancel_order", kw_only=True):
+class CancelOrder(Given, frozen=True, gc=False, tag="cancel_order", kw_only=True):
     """Take one resting order of this user out of the book."""
 
-    market: str
-    command_id: Id
-    number: Id
     order_id: Id
     user_id: Id
-    reply: str = ""
 
 
-class CancelAll(msgspec.Struct, frozen=True, gc=False, tag="cancel_all", kw_only=True):
+class CancelAll(Given, frozen=True, gc=False, tag="cancel_all", kw_only=True):
     """Take all resting orders of this user out of the book."""
 
-    market: str
-    command_id: Id
-    number: Id
     user_id: Id
-    reply: str = ""
 
 
-class ReduceOrder(msgspec.Struct, frozen=True, gc=False, tag="reduce_order", kw_only=True):
+class ReduceOrder(Given, frozen=True, gc=False, tag="reduce_order", kw_only=True):
     """Make a resting order smaller in its place: `lots` is the new total, what has traded included."""
 
-    market: str
-    command_id: Id
-    number: Id
     order_id: Id
     user_id: Id
     lots: Whole
-    reply: str = ""
 
 
-class OpenMarket(msgspec.Struct, frozen=True, gc=False, tag="open_market", kw_only=True):
+class OpenMarket(Given, frozen=True, gc=False, tag="open_market", kw_only=True):
     """Create a market. Scales, tick and lot (decimal text) are fixed for life."""
 
-    market: str
-    command_id: Id
-    number: Id
     base: str
     quote: str
     base_scale: Whole
@@ -120,44 +105,31 @@ class OpenMarket(msgspec.Struct, frozen=True, gc=False, tag="open_market", kw_on
     min_notional_atoms: Whole = 0
     rules_version: Whole = 1
     user_id: Id | None = None
-    reply: str = ""
 
 
-class ChangeMarket(msgspec.Struct, frozen=True, gc=False, tag="change_market", kw_only=True):
+class ChangeMarket(Given, frozen=True, gc=False, tag="change_market", kw_only=True):
     """Change what may change in a market; what is absent or null stays as it is. A band of 0 is no band."""
 
-    market: str
-    command_id: Id
-    number: Id
     status: Status | None = None
     maker_fee_bps: Whole | None = None
     taker_fee_bps: Whole | None = None
     band_bps: Whole | None = None
     min_notional_atoms: Whole | None = None
     user_id: Id | None = None
-    reply: str = ""
 
 
-class ChangeRules(msgspec.Struct, frozen=True, gc=False, tag="change_rules", kw_only=True):
+class ChangeRules(Given, frozen=True, gc=False, tag="change_rules", kw_only=True):
     """From here on the market follows another version of the rules."""
 
-    market: str
-    command_id: Id
-    number: Id
     rules_version: Whole
     user_id: Id | None = None
-    reply: str = ""
 
 
-class ListPrice(msgspec.Struct, frozen=True, gc=False, tag="list_price", kw_only=True):
+class ListPrice(Given, frozen=True, gc=False, tag="list_price", kw_only=True):
     """The price at which the house sells from here on."""
 
-    market: str
-    command_id: Id
-    number: Id
     price_ticks: Whole
     user_id: Id | None = None
-    reply: str = ""
 
 
 @final
