@@ -88,8 +88,8 @@ def _say(line: str) -> None:
 @contextlib.asynccontextmanager
 async def servers(settings: Settings) -> AsyncIterator[Settings]:
     """Servers in a folder of their own, gone afterwards; those whose address is set are used, in a name space."""
+    from ops.plan import Planner
     from runtime.embedded.home import Home
-    from runtime.embedded.plan import Planner
     from runtime.embedded.supervisor import Supervisor
 
     with tempfile.TemporaryDirectory(prefix="tidemark-", ignore_cleanup_errors=True) as folder:

@@ -52,8 +52,8 @@ async def _up(settings: Settings, home: Home, *, servers_only: bool) -> None:
 async def _supervise(
     settings: Settings, home: Home, progress: Progress, told: asyncio.Event, log: IO[str], *, servers_only: bool
 ) -> None:
+    from ops.plan import Planner
     from runtime.embedded.doctor import examine_quickly  # imported when signals are heard: it takes a while
-    from runtime.embedded.plan import Planner
     from runtime.embedded.supervisor import Supervisor
     from runtime.embedded.supervisor import run as supervise
     from runtime.telemetry import logs

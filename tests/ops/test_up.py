@@ -25,7 +25,8 @@ DRIVER = """
 import sys
 from pathlib import Path
 from ops.cli import main
-from runtime.embedded import leftovers, plan
+from ops import plan
+from runtime.embedded import leftovers
 from runtime.embedded.child import Child
 from runtime.embedded.leftovers import end_leftovers
 from runtime.embedded.supervisor import Stage, Step
