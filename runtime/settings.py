@@ -50,6 +50,11 @@ class Settings:
     order_wait_ms: int = 2000
     max_open_orders: int = 10_000
     collar_bps: int = 500
+    exchange: str = "simulated"
+    exchange_url: str | None = None
+    exchange_api_key: str = dataclasses.field(default="", repr=False)
+    exchange_secret_key: str = dataclasses.field(default="", repr=False)
+    exchange_options: str = ""
     namespace: str = ""
     site_port: int = 0
 
@@ -173,6 +178,11 @@ def load(environ: Mapping[str, str] | None = None, config_file: Path | None = No
         order_wait_ms=_integer("ORDER_WAIT_MS", get("ORDER_WAIT_MS", "2000"), 0, 60_000),
         max_open_orders=_integer("MAX_OPEN_ORDERS", get("MAX_OPEN_ORDERS", "10000"), 1, 1_000_000),
         collar_bps=_integer("COLLAR_BPS", get("COLLAR_BPS", "500"), 0, 9999),
+        exchange=get("EXCHANGE", "simulated"),
+        exchange_url=get("EXCHANGE_URL") or None,
+        exchange_api_key=get("EXCHANGE_API_KEY", ""),
+        exchange_secret_key=get("EXCHANGE_SECRET_KEY", ""),
+        exchange_options=get("TIDEMARK_EXCHANGE_OPTIONS", ""),
         namespace=_namespace(get("TIDEMARK_NAMESPACE", "")),
         site_port=_integer("TIDEMARK_SITE_PORT", get("TIDEMARK_SITE_PORT", "0"), 0, 65535),
     )

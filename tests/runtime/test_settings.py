@@ -26,13 +26,16 @@ def test_every_setting_can_be_given():
         JWT_SECRET_KEY="j" * 32, POSTGRES_HOST="pg", POSTGRES_PORT="1", POSTGRES_DB="d", POSTGRES_USER="u",
         POSTGRES_PASSWORD="p", REDIS_HOST="r", REDIS_PORT="2", REDIS_PASSWORD="q", KAFKA_BOOTSTRAP="k:1,l:2",
         KAFKA_PARTITIONS="16", KAFKA_REPLICATION="3", JOURNAL_FLUSH="off", TIDEMARK_NAMESPACE="blue",
-        TIDEMARK_SITE_PORT="3",
+        TIDEMARK_SITE_PORT="3", EXCHANGE="binance", EXCHANGE_URL="http://x", EXCHANGE_API_KEY="k",
+        EXCHANGE_SECRET_KEY="e", TIDEMARK_EXCHANGE_OPTIONS="--fail 1",
     ) == Settings(
         home=Path("/data"), port=9000, bind="0.0.0.0", sandbox=False, debug=True, loglevel="WARNING",
         log_format="json", allowed_hosts=("a", "b"), cors_origins=("https://a",), secret_key="s" * 32,
         jwt_secret_key="j" * 32, postgres_host="pg", postgres_port=1, postgres_db="d", postgres_user="u",
         postgres_password="p", redis_host="r", redis_port=2, redis_password="q", kafka_bootstrap="k:1,l:2",
         kafka_partitions=16, kafka_replication=3, journal_flush=False, namespace="blue", site_port=3,
+        exchange="binance", exchange_url="http://x", exchange_api_key="k", exchange_secret_key="e",
+        exchange_options="--fail 1",
     )  # fmt: skip
 
 
