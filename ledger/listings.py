@@ -80,3 +80,9 @@ async def list_price(
 ) -> CommandRow:
     """Asks the journal for a new house price; the row of the market follows when it is decided."""
     return await add_command(connection, symbol, "list_price", {"price_ticks": price_ticks}, user_id=user_id)
+
+
+async def partition_of(connection: Connection, symbol: str) -> int | None:
+    """The partition that has all records of a market; None when there is no such market."""
+    found: int | None = await connection.fetchval(query("listings.partition"), symbol)
+    return found

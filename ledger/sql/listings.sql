@@ -28,3 +28,6 @@ select $1 || '-' || $2, $1, $2,
        $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
 on conflict (symbol) do nothing
 returning symbol
+
+-- name: partition
+select partition from markets where symbol = $1

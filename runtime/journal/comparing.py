@@ -5,7 +5,7 @@ named by its place in the topic and by the journal offset that it answers.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Generic, NamedTuple
+from typing import Generic, NamedTuple
 
 import msgspec
 
@@ -233,12 +233,10 @@ class Verification(Generic[C, E]):
         self.partition = partition
         self.market = market
         self.commands = 0
+        self.first_offset = partition.next_offset
         self.comparisons: dict[tuple[str, bytes], Comparison] = {}
         self._topics = [stream.topic for stream in partition.program.streams]
-        for known in partition.markets.values():
-            if market in (None, known.name):
-                for topic, track in zip(self._topics, known.tracks, strict=True):
-                    self._comparison(topic, known.key, track.seq)
+        self._begin()
 
     @property
     def executed(self) -> int:
@@ -246,16 +244,36 @@ class Verification(Generic[C, E]):
         return self.partition.next_offset
 
     @property
-    def first(self) -> Difference | None:
-        """The difference that answers the earliest offset."""
+    def difference(self) -> Difference | None:
+        """The one that answers the earliest offset."""
         found = [comparison.first for comparison in self.comparisons.values() if comparison.first is not None]
         return min(found, key=lambda one: -1 if one.offset is None else one.offset, default=None)
+
+    @property
+    def pending(self) -> int:
+        """So many records are expected and were not found yet."""
+        return sum(comparison.pending for comparison in self.comparisons.values())
+
+    def chains(self) -> dict[str, dict[str, str]]:
+        """Where the chains of each market stand, per topic."""
+        return {
+            known.name: {topic: track.chain for topic, track in zip(self._topics, known.tracks, strict=True)}
+            for known in self.partition.markets.values()
+            if self.market in (None, known.name)
+        }
+
+    def skip(self, records: Sequence[Record]) -> None:
+        """Execute what lies before the stretch that is compared."""
+        if records:
+            self.partition.run(self._relevant(records))
+            self.partition.next_offset = self.first_offset = records[-1].offset + 1
+            self._begin()
 
     def execute(self, records: Sequence[Record]) -> None:
         """What the next records of the journal give is what the topics must say."""
         if not records:
             return
-        relevant = records if self.market is None else [record for record in records if self._concerns(record)]
+        relevant = self._relevant(records)
         for outgoing in self.partition.run(relevant):
             comparison = self.comparisons.get((outgoing.topic, outgoing.key))
             if comparison is None:
@@ -291,6 +309,16 @@ class Verification(Generic[C, E]):
         for comparison in self.comparisons.values():
             comparison.give_up(below)
 
+    def _begin(self) -> None:
+        """Whatever is known now is compared from here on."""
+        for known in self.partition.markets.values():
+            if self.market in (None, known.name):
+                for topic, track in zip(self._topics, known.tracks, strict=True):
+                    self._comparison(topic, known.key, track.seq)
+
+    def _relevant(self, records: Sequence[Record]) -> Sequence[Record]:
+        return records if self.market is None else [record for record in records if self._concerns(record)]
+
     def _comparison(self, topic: str, key: bytes, seq: int = 0) -> Comparison:
         name = key.decode("utf-8", "backslashreplace")
         made = self.comparisons[topic, key] = Comparison(topic, name, seq)
@@ -312,9 +340,9 @@ class Verification(Generic[C, E]):
             (self.comparisons.get((topic, key)) or self._comparison(topic, key)).find(some)
 
 
-def progressed(comparisons: Iterable[Comparison]) -> dict[str, dict[str, Any]]:
+def counted(comparisons: Iterable[Comparison]) -> dict[str, dict[str, int]]:
     """Per topic: how many are the same, told again, different, or not told yet."""
-    topics: dict[str, dict[str, Any]] = {}
+    topics: dict[str, dict[str, int]] = {}
     for one in comparisons:
         row = topics.setdefault(one.topic, {"same": 0, "repeats": 0, "differing": 0, "pending": 0})
         for name in row:

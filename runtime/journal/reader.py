@@ -47,6 +47,20 @@ class Reader:
             await kafka.stop(consumer)
         return {number: (begins[tp], ends[tp]) for number, tp in tps.items()}
 
+    async def since(self, topic: str, partition: int, time_ms: int) -> int | None:
+        """The first offset whose record is not older than this, by the broker's clock; None when all are."""
+        tp = TopicPartition(topic, partition)
+        consumer = self._consumer()
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await consumer.start()
+                found = await consumer.offsets_for_times({tp: max(0, time_ms)})
+        except (KafkaError, TimeoutError) as error:
+            raise Unwell(f"{topic}/{partition} cannot be searched by time: {error!r}") from error
+        finally:
+            await kafka.stop(consumer)
+        return None if found[tp] is None else int(found[tp].offset)
+
     async def committed(self, topic: str, partition: int) -> int:
         """What the group has committed, or -1; it decides nothing, but it remembers that there was a snapshot."""
         admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.brokers, client_id=self._name)
@@ -65,6 +79,8 @@ class Reader:
         self, topic: str, partition: int, start: int, stop: int, most: int = 1000
     ) -> AsyncIterator[Sequence[Record]]:
         """All records of [start, stop), in order; close the iterator when you leave early."""
+        if start >= stop:
+            return
         tp = TopicPartition(topic, partition)
         consumer = self._consumer()
         try:

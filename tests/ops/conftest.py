@@ -58,4 +58,5 @@ def environment(settings: Settings) -> dict[str, str]:
         "REDIS_PORT": str(settings.redis_port),
         "REDIS_PASSWORD": settings.redis_password,
         "KAFKA_BOOTSTRAP": str(settings.kafka_bootstrap),
+        "KAFKA_PARTITIONS": str(settings.kafka_partitions),
     }

@@ -107,14 +107,14 @@ def test_a_true_history_is_the_same(at_once: int, market: str | None) -> None:
         ("executions", "#3"): (2, 0, 0, 0),
     }  # fmt: skip
     assert counts(verification) == {key: row for key, row in whole.items() if market in (None, key[1])}
-    assert verification.first is None
+    assert verification.difference is None
 
 
 def test_a_worker_that_died_has_said_things_again_and_that_is_no_difference() -> None:
     records, first = journal(), said(journal())
     topics = {name: [*found[:9], *found[2:11], *found[0:]] for name, found in first.items()}
     verification = verified(records, topics)
-    assert verification.first is None
+    assert verification.difference is None
     assert sum(one.repeats for one in verification.comparisons.values()) == 7 + 11 + 7 + 11
 
 
@@ -126,7 +126,7 @@ def test_a_forged_execution_is_named_at_its_offset(place: int, reseal: bool, at_
     topics["executions"][place] = changed(
         topics["executions"][place], lambda fields: fields.update(time_ms=7), reseal=reseal
     )
-    first = verified(records, topics, at_once=at_once).first
+    first = verified(records, topics, at_once=at_once).difference
     assert first is not None
     assert (first.topic, first.position, first.offset) == ("executions", place, place)
     assert "time_ms is 7, expected 1000" in first.words
@@ -137,7 +137,7 @@ def test_a_forged_trade_is_named_with_the_field(place: int) -> None:
     records, topics = journal(), said(journal())
     answers = json.loads(topics["trades"][place].value)["offset"]
     topics["trades"][place] = changed(topics["trades"][place], lambda fields: fields.update(price="9.99"))
-    first = verified(records, topics).first
+    first = verified(records, topics).difference
     assert first is not None
     assert first[:5] == ("trades", topics["trades"][place].key.decode(), first.seq, answers, place)
     assert first.words == 'price is "9.99", expected "1.00"'
@@ -151,7 +151,7 @@ def test_a_record_that_was_dropped_is_missed(topic: str, at_once: int) -> None:
         topics = said(records)
         gone = topics[topic].pop(place)
         fields = json.loads(gone.value)
-        first = verified(records, topics, at_once=at_once).first
+        first = verified(records, topics, at_once=at_once).difference
         assert first is not None
         assert first[:5] == (
             topic,
@@ -168,11 +168,11 @@ def test_a_last_record_that_is_not_there_is_pending_until_it_must_be_there(topic
     records, topics = journal(), said(journal())
     gone = json.loads(topics[topic].pop().value)
     verification = verified(records, topics)
-    assert (verification.first, counts(verification)[topic, gone["market"]][3]) == (None, 1)
+    assert (verification.difference, counts(verification)[topic, gone["market"]][3]) == (None, 1)
     verification.give_up(gone["offset"])
-    assert verification.first is None
+    assert verification.difference is None
     verification.give_up(gone["offset"] + 1)
-    first = verification.first
+    first = verification.difference
     assert first is not None
     assert (first.offset, first.words) == (gone["offset"], "it is missing, and nothing comes after it")
 
@@ -188,14 +188,14 @@ def test_any_flipped_byte_is_named_at_its_offset(at_once: int) -> None:
             topics[topic][place] = dataclasses.replace(topics[topic][place], value=bytes(value))
             verification = verified(records, topics, at_once=at_once)
             positions = {one.first.position for one in verification.comparisons.values() if one.first}
-            assert place in positions, (topic, place, at, value, verification.first)
+            assert place in positions, (topic, place, at, value, verification.difference)
 
 
 def test_a_record_that_the_journal_does_not_give_is_named() -> None:
     records, topics = journal(), said(journal())
     forged = changed(topics["executions"][9], lambda fields: fields.update(seq=99, offset=8), reseal=True)
     topics["executions"].insert(9, forged)
-    first = verified(records, topics).first
+    first = verified(records, topics).difference
     assert first is not None
     assert (first.position, first.words) == (9, "the journal gives no such record")
 
@@ -203,7 +203,7 @@ def test_a_record_that_the_journal_does_not_give_is_named() -> None:
 def test_a_record_that_answers_what_the_journal_does_not_have_is_named() -> None:
     records, topics = journal(), said(journal())
     topics["trades"].append(changed(topics["trades"][0], lambda fields: fields.update(trade_seq=10, offset=99)))
-    first = verified(records, topics).first
+    first = verified(records, topics).difference
     assert first is not None
     assert (first.offset, first.position, first.words) == (99, 16, "the journal has no such offset")
 
@@ -211,7 +211,7 @@ def test_a_record_that_answers_what_the_journal_does_not_have_is_named() -> None
 def test_a_record_told_otherwise_later_is_named() -> None:
     records, topics = journal(), said(journal())
     topics["executions"].append(changed(topics["executions"][4], lambda fields: fields.update(time_ms=7), reseal=True))
-    first = verified(records, topics).first
+    first = verified(records, topics).difference
     assert first is not None
     assert (first.position, first.words) == (28, "it was told otherwise before")
 
@@ -222,7 +222,7 @@ def test_a_record_under_the_key_of_another_market_does_not_hide() -> None:
     topics["executions"].append(dataclasses.replace(forged, key=b"ETH-USD"))
     assert json.loads(forged.value)["market"] == "BTC-USD"
     for market in (None, "BTC-USD"):
-        first = verified(records, topics, market=market).first
+        first = verified(records, topics, market=market).difference
         assert first is not None
         assert first.position == 28
 
@@ -232,7 +232,7 @@ def test_from_an_offset_on_nothing_before_it_is_looked_at(start: int) -> None:
     records, topics = journal(), said(journal())
     topics["executions"][1] = changed(topics["executions"][1], lambda fields: fields.update(time_ms=7))
     verification = verified(records, topics, start=start)
-    assert verification.first is None
+    assert verification.difference is None
     assert sum(one.same for one in verification.comparisons.values() if one.topic == "executions") == 28 - start
 
 
@@ -244,12 +244,12 @@ def test_what_was_told_of_later_commands_waits_for_another_time() -> None:
         verification.find(topic, found)
     verification.judge()
     verification.finish(len(records))
-    assert verification.first is None
+    assert verification.difference is None
 
 
 def test_a_difference_is_a_sentence() -> None:
     records, topics = journal(), said(journal())
     topics["trades"][2] = changed(topics["trades"][2], lambda fields: fields.update(kind="house"))
-    assert str(verified(records, topics).first) == (
+    assert str(verified(records, topics).difference) == (
         'trades at 2: seq 2 of BTC-USD, which answers journal offset 7: kind is "house", expected "book".'
     )
