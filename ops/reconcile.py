@@ -4,17 +4,23 @@ import argparse
 import asyncio
 import dataclasses
 import json
-import sys
+from typing import TYPE_CHECKING
 
+from ops.progress import Progress
 from runtime.embedded.home import resolve
 from runtime.settings import Settings, load
+
+if TYPE_CHECKING:
+    from ledger.origins import Difference, Origin
+    from ledger.reconcile import Report
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser(
         "reconcile",
         help="prove that no atom is missing or extra",
-        description="Checks money, holds, keys and trades in one snapshot; exit code 1 when something is wrong.",
+        description="Checks money, holds, keys, orders, trades and purchases in one snapshot, and says where what is "
+        "wrong began. Exit codes: 0 the books are right, 1 they are not or cannot be asked.",
     )
     parser.add_argument("--json", action="store_true", help="a JSON object instead of sentences")
     parser.set_defaults(run=run)
@@ -26,21 +32,45 @@ def run(args: argparse.Namespace) -> int:
 
 async def _reconcile(settings: Settings, *, as_json: bool) -> int:
     from ledger.connection import books
-    from ledger.reconcile import INVARIANTS, differences, quiet
+    from ledger.reconcile import CHECKS, reconcile
 
     async with books(settings) as connection:
-        found = await differences(connection, _progress if sys.stderr.isatty() else quiet)
-    if as_json:
-        rows = [dataclasses.asdict(difference) for difference in found]
-        print(json.dumps({"ok": not found, "invariants": list(INVARIANTS), "differences": rows}))
-    else:
-        for difference in found:
-            print(difference)
-        print(f"{len(found)} differences." if found else f"The books are right: {', '.join(INVARIANTS)} hold.")
-    return 1 if found else 0
+        with Progress("checks", len(CHECKS)) as bar:
+            report = await reconcile(connection, bar.to)
+    print(json.dumps(_as_json(report)) if as_json else _in_words(report))
+    return 1 if report.differences else 0
 
 
-def _progress(done: int, total: int, invariant: str) -> None:
-    """A bar that the next one overwrites, and that ends with its line empty."""
-    bar = "#" * (20 * done // total)
-    print(f"\r[{bar:<20}] {invariant:<4}", end="" if done < total else "\r\033[K", file=sys.stderr, flush=True)
+def _in_words(report: "Report") -> str:
+    from ledger.reconcile import INVARIANTS
+
+    looked_at = ", ".join(f"{number:,} {name}" for name, number in report.counts.items())
+    if not report.differences:
+        return f"The books are right: {', '.join(INVARIANTS)} hold ({looked_at})."
+    first = report.first()
+    lines = [*map(str, report.differences), f"{len(report.differences)} differences in {looked_at}."]
+    return "\n".join(lines if first is None else [*lines, f"The first began with {first}."])
+
+
+def _as_json(report: "Report") -> dict[str, object]:
+    from ledger.reconcile import INVARIANTS
+
+    return {
+        "ok": not report.differences,
+        "invariants": list(INVARIANTS),
+        "counts": report.counts,
+        "differences": [_shown(difference) for difference in report.differences],
+        "first": _shown(report.first()),
+    }
+
+
+def _shown(one: "Difference | Origin | None") -> dict[str, object] | None:
+    """What is known of it, without what is not."""
+    if one is None:
+        return None
+    fields = {field.name: getattr(one, field.name) for field in dataclasses.fields(one)}
+    if fields.get("at") is not None:
+        fields["at"] = fields["at"].isoformat()
+    if fields.get("began") is not None:
+        fields["began"] = _shown(fields["began"])
+    return {name: value for name, value in fields.items() if value not in (None, "") and name != "is_part"}

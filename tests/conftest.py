@@ -1,8 +1,9 @@
 """The real servers, started at most once per run and shared by its workers, and a name space of its own per test.
 
 `servers` is where they are; `database` adds a migrated schema, `kafka_topics` all topics, `stack` is a schema with
-topics on demand; all that a test made is gone after it. With TIDEMARK_TEST_EXTERNAL=1 the servers are those that
-POSTGRES_HOST, REDIS_HOST and KAFKA_BOOTSTRAP name. A test that uses any of these is marked `stack`.
+topics on demand. When a test ends its books are proved to be right, and all that it made is removed. With
+TIDEMARK_TEST_EXTERNAL=1 the servers are those that POSTGRES_HOST, REDIS_HOST and KAFKA_BOOTSTRAP name. A test that uses
+any of these is marked `stack`.
 """
 
 import dataclasses
@@ -30,6 +31,7 @@ from runtime.embedded.home import Home
 from runtime.embedded.runfiles import State
 from runtime.settings import Settings
 from schemas.topics import CHANGELOGS, TOPICS
+from tests.reconciled import books_are_right
 
 EXTERNAL = "TIDEMARK_TEST_EXTERNAL"
 ADDRESSES = ("POSTGRES_HOST", "REDIS_HOST", "KAFKA_BOOTSTRAP")
@@ -139,11 +141,13 @@ def space(servers: Settings) -> Settings:
 
 
 @pytest.fixture
-async def database(space: Settings) -> AsyncIterator[Settings]:
-    """A schema with all migrations applied."""
+async def database(space: Settings, request: pytest.FixtureRequest) -> AsyncIterator[Settings]:
+    """A schema with all migrations applied, and in the end with books that are right, unless the test `tampers`."""
     try:
         await migrate(space)
         yield space
+        if request.node.get_closest_marker("tampers") is None:
+            await books_are_right(space)
     finally:
         await drop_schema(space)
 

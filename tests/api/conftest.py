@@ -32,12 +32,12 @@ from api.table import ROUTES
 from ledger import listings
 from ledger.connection import books
 from ledger.migrate import migrate
-from ledger.reconcile import differences
 from runtime import kafka
 from runtime.embedded.home import Home, free_port
 from runtime.settings import PROJECT_ROOT, Settings
 from schemas import money
 from schemas.topics import CHANGELOGS, TOPICS
+from tests.reconciled import books_are_right
 
 SECRET = "a secret of the tests that is long enough for HS256"
 
@@ -120,13 +120,14 @@ async def open_door(settings: Settings) -> AsyncIterator[Door]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def settings_of_door(servers: Settings) -> AsyncIterator[Settings]:
-    """A migrated schema and a name space for the tests of one file."""
+    """A migrated schema and a name space for the tests of one file; after them the books must be right."""
     settings = dataclasses.replace(
         servers, namespace=f"t{secrets.token_hex(6)}", jwt_secret_key=SECRET, secret_key=SECRET
     )
     await migrate(settings)
     try:
         yield settings
+        await books_are_right(settings)
     finally:
         async with books(settings) as connection:
             await connection.execute(f'drop schema "{settings.postgres_schema}" cascade')
@@ -241,7 +242,7 @@ async def wait_until(
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def agents(door: Door, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Processes]:
-    """The matching agent and the wallet agent, behind the open door; after the tests the books must be right."""
+    """The matching agent and the wallet agent, behind the open door."""
     settings = door.services.settings
     await kafka.ensure_topics(settings, (*TOPICS, *CHANGELOGS))
 
@@ -254,8 +255,6 @@ async def agents(door: Door, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
     processes.start("agents.wallet")
     try:
         yield processes
-        async with books(settings) as connection:
-            assert await differences(connection) == []
     finally:
         processes.stop()
 

@@ -13,9 +13,9 @@ MARKET = "BTC-USD"
 
 
 async def open_market(connection) -> None:
-    """BTC-USD, whose opening is command 1 with number 1."""
+    """BTC-USD, whose opening is command 1 with number 1. A lot is one atom, and costs one at a price of one tick."""
     await add_currency(connection, "BTC", "Bitcoin", 8)
-    units = market_units("0.01", "0.0001", 8, 8)
+    units = market_units("1", "0.00000001", 8, 8)
     assert await add_market(connection, NewMarket(base="BTC", quote="USD", units=units), partitions=4) is not None
 
 
@@ -32,8 +32,9 @@ async def rich_user(connection, username: str, usd_atoms: int, btc_atoms: int = 
 
 
 def buy(user_id: int, key: str, atoms: int = 100, **changes: object) -> NewOrder:
+    """An order that needs so many atoms: its lots at one tick, or fewer lots at more."""
     new = NewOrder(
         user_id=user_id, market=MARKET, kind="limit", side="buy", time_in_force="gtc", self_trade="expire_taker",
-        lots=1, price_ticks=1, hold_asset="USD", hold_atoms=atoms, key=key, digest=f"body of {key}",
+        lots=atoms, price_ticks=1, hold_asset="USD", hold_atoms=atoms, key=key, digest=f"body of {key}",
     )  # fmt: skip
     return dataclasses.replace(new, **changes)  # type: ignore[arg-type]

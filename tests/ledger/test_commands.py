@@ -86,7 +86,7 @@ async def test_the_record_of_an_order_just_placed_is_the_one_that_its_row_stands
     user_id = await rich_user(connection, "ada", 10_000, 10_000)
     orders = [
         buy(user_id, "limit", post_only=True, self_trade="expire_both"),
-        buy(user_id, "fok", time_in_force="fok", lots=7),
+        buy(user_id, "fok", time_in_force="fok", lots=7, hold_atoms=7),
         buy(user_id, "market", kind="market", lots=None, quote_atoms=100),
         buy(user_id, "sell", side="sell", hold_asset="BTC"),
         buy(user_id, "purchase", kind="purchase", time_in_force=None, self_trade=None),

@@ -35,7 +35,7 @@ async def test_an_order_is_a_hold_a_row_a_command_and_a_key(connection, ada):
         "filled_lots, command_id, client_order_id, body_digest, is_done from orders"
     )
     assert tuple(order) == (
-        ada, MARKET, "limit", "buy", "pending", 1, 1, "USD", 300, 300, 0, 2, "mine", "body of mine", False,
+        ada, MARKET, "limit", "buy", "pending", 300, 1, "USD", 300, 300, 0, 2, "mine", "body of mine", False,
     )  # fmt: skip
     command = await connection.fetchrow(
         "select market, number, kind, user_id, order_id, state from commands where id = 2"
@@ -46,15 +46,15 @@ async def test_an_order_is_a_hold_a_row_a_command_and_a_key(connection, ada):
 
 
 async def test_the_journal_record_says_what_the_rows_say(connection, ada):
-    purchase = buy(ada, "p", 200, kind="purchase", time_in_force=None, self_trade=None, lots=4)
+    purchase = buy(ada, "p", 200, kind="purchase", time_in_force=None, self_trade=None, lots=4, price_ticks=50)
     await place(connection, [buy(ada, "o", 300), purchase], LIMIT)
     assert [record.command for record in await journal_records(connection, [2, 3])] == [
         PlaceOrder(
-            market=MARKET, command_id=2, number=2, order_id=1, user_id=ada, side="buy", kind="limit", lots=1,
+            market=MARKET, command_id=2, number=2, order_id=1, user_id=ada, side="buy", kind="limit", lots=300,
             price_ticks=1, hold=Hold("USD", 300), client_order_id="o", body_digest="body of o",
         ),
         BuyFromHouse(
-            market=MARKET, command_id=3, number=3, order_id=2, user_id=ada, lots=4, price_ticks=1,
+            market=MARKET, command_id=3, number=3, order_id=2, user_id=ada, lots=4, price_ticks=50,
             hold=Hold("USD", 200), client_order_id="p", body_digest="body of p",
         ),
     ]  # fmt: skip

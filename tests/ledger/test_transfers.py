@@ -153,6 +153,7 @@ async def test_no_asset_grows_past_what_can_be_counted(connection, ada, deposit)
     assert await wallets(connection) == [(ada, "USD", LIMIT - 1, 0, 0)]
 
 
+@pytest.mark.tampers
 async def test_what_the_house_has_sold_counts_as_there(connection, ada, deposit):
     """The buyer owns it already, though nobody has brought it yet."""
     await connection.execute("insert into currencies (code, name, scale) values ('BTC', 'Bitcoin', 8)")
