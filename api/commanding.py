@@ -33,10 +33,9 @@ def require_journal(call: Call) -> None:
 
 async def send(call: Call, records: Sequence[JournalRecord], awaited: int, wait_s: float) -> bool:
     """Sends the records in this order, and says whether the awaited command was decided in time."""
-    outcomes = call.services.outcomes
-    with outcomes.expect(awaited) as expected:
+    with call.services.outcomes.expect(awaited) as expected:
         try:
-            await call.services.journal.append([replying(record, outcomes.reply) for record in records])
+            await call.services.journal.append(records)
         except (JournalAway, JournalSilent):
             raise unknown(awaited) from None
         crashpoint("api.after_produce")
@@ -67,7 +66,8 @@ async def follow(call: Call, command_id: int, *, behind: Sequence[int] = ()) -> 
     """Sends a command that is in the books, and waits for what becomes of it."""
     services = call.services
     async with services.database.connection() as connection:
-        records = await commands.journal_records(connection, [*behind, command_id])
+        rows = await commands.journal_records(connection, [*behind, command_id])
+    records = [replying(record, services.outcomes.reply) for record in rows]
     records.sort(key=lambda record: record.command.command_id)  # an order's command is older than what follows it
     is_decided = await send(call, records, command_id, services.settings.order_wait_ms / 1000)
     if not is_decided:

@@ -63,7 +63,7 @@ def refused(refusal: Refusal, request_id: str) -> web.Response:
 
 def door(settings: Settings) -> Any:
     """The middleware; everything else stands behind it."""
-    hosts = frozenset(settings.allowed_hosts)
+    known = functools.lru_cache(100)(functools.partial(_is_known, frozenset(settings.allowed_hosts)))
     origins = frozenset(settings.cors_origins)
 
     @web.middleware
@@ -71,7 +71,7 @@ def door(settings: Settings) -> Any:
         request_id = request[REQUEST_ID] = new_request_id()
         began = time.perf_counter()
         with logs.about(request_id=request_id):
-            response = await _guarded(request, handler, request_id, hosts, origins)
+            response = await _guarded(request, handler, request_id, known, origins)
         response_ready(request, response, request_id, origins)
         _observe(request, response.status, time.perf_counter() - began)
         return response
@@ -92,10 +92,10 @@ def response_ready(
 
 
 async def _guarded(
-    request: web.Request, handler: Handler, request_id: str, hosts: frozenset[str], origins: frozenset[str]
+    request: web.Request, handler: Handler, request_id: str, known: Callable[[str], bool], origins: frozenset[str]
 ) -> web.StreamResponse:
     try:
-        _check_host(request, hosts)
+        _check_host(request, known)
         if origins and (preflight := cors.preflight(request, origins)):
             return preflight
         return await handler(request)
@@ -111,17 +111,18 @@ async def _guarded(
         return refused(Refusal(INTERNAL, "Something went wrong here; the request id finds it in the log."), request_id)
 
 
-def _check_host(request: web.Request, hosts: frozenset[str]) -> None:
+def _check_host(request: web.Request, known: Callable[[str], bool]) -> None:
     """A page on another name that points at this address must not speak to us with a visitor's browser.
 
     Supervisors and load balancers ask for our health by address, whatever the names are; that tells a page nothing.
     """
-    if "*" in hosts or request.path in HEALTH:
-        return
-    host = request.headers.get("Host", "")
-    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-    if name.lower() not in hosts:
+    if not known(request.headers.get("Host", "")) and request.path not in HEALTH:
         raise Refusal(INVALID_HOST, "The Host header does not name this server; add the name to ALLOWED_HOSTS.")
+
+
+def _is_known(hosts: frozenset[str], host: str) -> bool:
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    return "*" in hosts or name.lower() in hosts
 
 
 def _from_http(request: web.Request, error: web.HTTPException) -> Refusal:

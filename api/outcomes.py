@@ -33,18 +33,18 @@ class Outcomes:
         self.reply = f"api-{secrets.token_hex(6)}"
         self._settings = settings
         self._decided = decided
-        self._waiting: dict[int, list[asyncio.Future[None]]] = {}
+        self._waiting: dict[int, list[asyncio.Future[bool]]] = {}
         self._someone = asyncio.Event()
 
     def expect(self, command_id: int) -> "Expectation":
         """To be made before the command is sent, so that no word can be missed."""
         return Expectation(self, command_id)
 
-    def add(self, command_id: int, future: asyncio.Future[None]) -> None:
+    def add(self, command_id: int, future: asyncio.Future[bool]) -> None:
         self._waiting.setdefault(command_id, []).append(future)
         self._someone.set()
 
-    def remove(self, command_id: int, future: asyncio.Future[None]) -> None:
+    def remove(self, command_id: int, future: asyncio.Future[bool]) -> None:
         futures = self._waiting.get(command_id, [])
         if future in futures:
             futures.remove(future)
@@ -54,8 +54,7 @@ class Outcomes:
     def tell(self, command_ids: Sequence[int]) -> None:
         for command_id in command_ids:
             for future in self._waiting.pop(command_id, ()):
-                if not future.done():
-                    future.set_result(None)
+                _settle(future, is_decided=True)
 
     async def listen(self) -> None:
         """Redis may come and go; meanwhile the poll finds everything."""
@@ -107,7 +106,7 @@ class Expectation:
     def __init__(self, outcomes: Outcomes, command_id: int) -> None:
         self._outcomes = outcomes
         self._command_id = command_id
-        self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
     def __enter__(self) -> "Expectation":
         self._outcomes.add(self._command_id, self._future)
@@ -118,9 +117,13 @@ class Expectation:
 
     async def within(self, seconds: float) -> bool:
         """Whether the command was decided in time."""
+        timer = asyncio.get_running_loop().call_later(seconds, _settle, self._future, False)
         try:
-            async with asyncio.timeout(seconds):
-                await self._future
-        except TimeoutError:
-            return False
-        return True
+            return await self._future
+        finally:
+            timer.cancel()
+
+
+def _settle(future: asyncio.Future[bool], is_decided: bool) -> None:
+    if not future.done():
+        future.set_result(is_decided)

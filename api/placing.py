@@ -96,7 +96,8 @@ async def place(call: Call, sent: Mapping[str, Any], key: str | None, wait_s: fl
     with logs.about(command_id=placed.command_id, market=wanted.order.market):
         if placed.repeated:
             return await _present(call, placed, wait_s)
-        record = commands.placing(wanted.order, placed, wanted.listed.market.partition)
+        reply = call.services.outcomes.reply
+        record = commands.placing(wanted.order, placed, wanted.listed.market.partition, reply)
         is_decided = await send(call, [record], placed.command_id, wait_s)
         return await _outcome(call, placed, is_decided)
 

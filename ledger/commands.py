@@ -12,12 +12,13 @@ import msgspec
 from ledger.connection import Connection
 from ledger.hold_rules import NewOrder, Placed
 from ledger.queries import query
-from schemas.commands import Numbered
+from schemas.commands import BuyFromHouse, Hold, Numbered, PlaceOrder
 
 ORDER_FIELDS = (
     "side", "lots", "quote_atoms", "price_ticks", "time_in_force", "post_only", "self_trade",
     "placed_by", "client_order_id", "body_digest",
 )  # fmt: skip
+BOOK_FIELDS = ("side", "kind", "quote_atoms", "time_in_force", "post_only", "self_trade")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,25 +60,26 @@ async def journal_records(connection: Connection, command_ids: Sequence[int]) ->
     return [JournalRecord(row["partition"], command_of(dict(row))) for row in rows]
 
 
-def placing(order: NewOrder, placed: Placed, partition: int) -> JournalRecord:
+def placing(order: NewOrder, placed: Placed, partition: int, reply: str = "") -> JournalRecord:
     """The record of an order placed just now, without asking the books for what we have just told them."""
-    fields = {name: getattr(order, name) for name in ORDER_FIELDS if name not in ("client_order_id", "body_digest")}
-    row = {
-        **fields,
+    said: dict[str, Any] = {
         "market": order.market,
+        "command_id": placed.command_id,
         "number": placed.number,
-        "user_id": order.user_id,
         "order_id": placed.order_id,
-        "id": placed.command_id,
-        "kind": "buy_from_house" if order.kind == "purchase" else "place_order",
-        "order_kind": order.kind,
-        "hold_asset": order.hold_asset,
-        "hold_atoms": order.hold_atoms,
+        "user_id": order.user_id,
+        "lots": order.lots,
+        "price_ticks": order.price_ticks,
+        "hold": Hold(order.hold_asset, order.hold_atoms),
+        "placed_by": order.placed_by,
         "client_order_id": order.key,
         "body_digest": order.digest,
-        "arguments": "{}",
+        "reply": reply,
     }
-    return JournalRecord(partition, command_of(row))
+    if order.kind == "purchase":
+        return JournalRecord(partition, BuyFromHouse(**said))
+    said |= {name: getattr(order, name) for name in BOOK_FIELDS}
+    return JournalRecord(partition, PlaceOrder(**said))
 
 
 def command_of(row: Mapping[str, Any]) -> Numbered:

@@ -60,8 +60,10 @@ class HoldBatcher:
     async def _lane(self) -> None:
         """Batch after batch, until nobody waits."""
         try:
-            while batch := self._next_batch():
-                await self._answer(batch)
+            while self._queue:
+                await asyncio.sleep(0)  # whoever is ready to ask in this turn of the loop comes along
+                if batch := self._next_batch():
+                    await self._answer(batch)
         finally:
             self._free_lanes += 1
 

@@ -4,14 +4,13 @@ Every line carries the request, command and market it is about, taken from conte
 and no token gets into a line, whoever tries to log it, and a library that shouts during an outage is cut short.
 """
 
-import contextlib
 import contextvars
 import json
 import logging
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import IO
 
@@ -37,15 +36,22 @@ SIGNS = ("eyj", "://", "bearer ", "password=", "secret=", "token=")
 """Without one of these nothing can match, and looking for them costs a fraction of the search."""
 
 
-@contextlib.contextmanager
-def about(*, request_id: str | None = None, command_id: int | None = None, market: str | None = None) -> Iterator[None]:
+class about:  # noqa: N801  # read as a word: with about(request_id=...)
     """Lines written inside, in this task and the tasks it starts, carry these ids."""
-    given = {"request_id": request_id, "command_id": command_id, "market": market}
-    token = _context.set(context() | {name: value for name, value in given.items() if value is not None})
-    try:
-        yield
-    finally:
-        _context.reset(token)
+
+    __slots__ = ("_given", "_token")
+
+    def __init__(
+        self, *, request_id: str | None = None, command_id: int | None = None, market: str | None = None
+    ) -> None:
+        given = {"request_id": request_id, "command_id": command_id, "market": market}
+        self._given = {name: value for name, value in given.items() if value is not None}
+
+    def __enter__(self) -> None:
+        self._token = _context.set({**context(), **self._given})
+
+    def __exit__(self, *_error: object) -> None:
+        _context.reset(self._token)
 
 
 def context() -> dict[str, object]:
