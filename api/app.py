@@ -19,6 +19,7 @@ def application(services: Services, routes: Iterable[Route]) -> web.Application:
     rows = tuple(routes)
     app = web.Application(middlewares=[door(services.settings)], client_max_size=MAX_BODY)
     app[DOCUMENT] = json.dumps(document(rows), ensure_ascii=False).encode()
+    app.on_shutdown.append(lambda _app: services.sockets.close())
     for route in rows:
         handler = endpoint(route, services)
         for path in both(route.path):
@@ -29,9 +30,9 @@ def application(services: Services, routes: Iterable[Route]) -> web.Application:
 
 
 def both(path: str) -> tuple[str, ...]:
-    """The path without and with its last slash; the root and a file's name have one form only."""
+    """The path with its last slash, as clients mostly write it and as it is looked for first, and without."""
     plain = path.rstrip("/")
-    return (plain, plain + "/") if plain else ("/",)
+    return (plain + "/", plain) if plain else ("/",)
 
 
 async def _expect(request: web.Request) -> web.Response | None:

@@ -41,7 +41,10 @@ PATH_SCHEMAS: dict[str, Json] = {
     "client_order_id": {"type": "string", "pattern": "^[A-Za-z0-9._:/-]{1,64}$"},
 }
 ID = {"type": "integer", "minimum": 1}
-WORDS = {200: "Done.", 201: "Made.", 202: "In the journal, and not decided yet.", 204: "Done.", 503: "Not ready."}
+WORDS = {
+    101: "The connection is a WebSocket now.", 200: "Done.", 201: "Made.", 202: "In the journal, and not decided yet.",
+    204: "Done.", 503: "Not ready.",
+}  # fmt: skip
 
 
 def document(routes: Iterable[Route]) -> Json:

@@ -21,6 +21,7 @@ from api.reader import Reader
 from api.readiness import Readiness
 from api.relay import Relay
 from api.services import Services
+from api.sockets.opening import reception
 from api.tokens import AccessTokens
 from api.users import Users
 from ledger import migrate, orders, reads, sessions
@@ -30,6 +31,7 @@ from runtime import redis as redis_edge
 from runtime.passwords import Passwords
 from runtime.settings import Settings
 from runtime.telemetry.site import watch_lag
+from runtime.updates import Updates
 
 POOL_SIZE = 16
 CLOSE_S = 3.0
@@ -64,16 +66,26 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         background.start(Relay(database, journal, outcomes.reply).for_ever(), "relay")
         background.start(Outbox(settings, pool).for_ever(), "outbox")
         background.start(watch_lag(), "lag")
+        updates = Updates(settings, views, "api")
+        background.start(updates.run(), "updates")
+        tokens, users, catalogue = (
+            AccessTokens(settings.jwt_secret_key),
+            Users(profiles.find),
+            Catalogue(source.listing),
+        )
+        sockets = reception(settings, views, database, tokens, users, catalogue)
+        for work, name in sockets.works():
+            background.start(work, name)
         yield Services(
             settings=settings,
             background=background,
             database=database,
             readiness=_readiness(settings, pool, views, preparation, journal),
-            tokens=AccessTokens(settings.jwt_secret_key),
-            users=Users(profiles.find),
+            tokens=tokens,
+            users=users,
             passwords=passwords,
             attempts=Attempts(),
-            catalogue=Catalogue(source.listing),
+            catalogue=catalogue,
             prices=Prices(source.book, source.last_price),
             views=MarketViews(RedisViews(settings, views)),
             holding=holding,
@@ -83,6 +95,8 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             wallets=Reader(database, reads.wallets, "wallet"),
             profiles=profiles,
             assets=assets,
+            updates=updates,
+            sockets=sockets,
         )
 
 

@@ -16,6 +16,7 @@ from api.outcomes import Outcomes
 from api.prices import Prices
 from api.reader import Reader
 from api.readiness import Readiness
+from api.sockets.reception import Reception
 from api.tokens import AccessTokens
 from api.users import Users
 from ledger.orders import Seen
@@ -23,6 +24,7 @@ from ledger.reads import Wallet
 from ledger.sessions import Profile
 from runtime.passwords import Passwords
 from runtime.settings import Settings
+from runtime.updates import Updates
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,4 +47,6 @@ class Services:
     wallets: Reader[Sequence[Wallet]]
     profiles: Reader[Profile]
     assets: Assets
+    updates: Updates
+    sockets: Reception
     clock: Callable[[], float] = time.time

@@ -2,6 +2,7 @@
 
 from api import (
     accounts,
+    batches,
     candles,
     commands,
     currencies,
@@ -19,6 +20,7 @@ from api import (
     ticker,
     transactions,
     wallet,
+    ws,
 )
 from api.routing import Route
 
@@ -41,5 +43,7 @@ ROUTES: tuple[Route, ...] = (
     *order_changes.routes,
     *commands.routes,
     *customers.routes,
+    *batches.routes,
+    *ws.routes,
     *documentation.routes,
 )

@@ -1,14 +1,13 @@
 """The caller's money: what he has, and moving it in and out."""
 
-from api import idempotency, numbers
+from api import idempotency, numbers, wallet_answers
 from api.call import Call
 from api.catalogue import Listing
 from api.routing import Policy, Routes
-from ledger import reads, transfers
-from ledger.accounts import HOME_CURRENCY
+from ledger import transfers
 from ledger.transfer_rules import Refused, TransferKind, TransferRequest
 from schemas import money
-from schemas.bodies.wallet import Holding, Move, Wallet
+from schemas.bodies.wallet import Move, Wallet
 from schemas.errors import (
     AMOUNT_TOO_LARGE,
     FORBIDDEN,
@@ -74,6 +73,7 @@ async def _move(call: Call, kind: TransferKind, body: Move) -> Wallet:
         result = await transfers.transfer(connection, request)
     if isinstance(result, Refused):
         raise refusal(result)
+    call.services.updates.touch([(call.user.id, None)])
     return await _shown(call, listing)
 
 
@@ -90,19 +90,4 @@ def refusal(refused: Refused, field: str = "amount") -> Refusal:
 
 
 async def _shown(call: Call, listing: Listing) -> Wallet:
-    rows = await call.services.wallets.find(call.user.id) or ()
-    by_asset = {row.asset: row for row in rows}
-    home = by_asset.setdefault(HOME_CURRENCY, reads.Wallet(HOME_CURRENCY, 0, 0, 0))
-    return Wallet(
-        balance=listing.amount(HOME_CURRENCY, home.available),
-        held=listing.amount(HOME_CURRENCY, home.held),
-        assets=[
-            Holding(
-                asset=asset,
-                available=listing.amount(asset, row.available),
-                held=listing.amount(asset, row.held),
-                pending=listing.amount(asset, row.pending),
-            )
-            for asset, row in sorted(by_asset.items())
-        ],
-    )
+    return wallet_answers.answer(await call.services.wallets.find(call.user.id) or (), listing)

@@ -27,6 +27,44 @@ async def trades(connection: Connection, market: str, before: int, limit: int) -
     return [Trade(**row) for row in await connection.fetch(query("market_data.trades"), market, before, limit)]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Told:
+    """A trade with all that the public feed tells of it."""
+
+    trade_seq: int
+    seq: int
+    kind: str
+    price_ticks: int
+    lots: int
+    taker_side: str
+    at: datetime.datetime
+
+
+async def last_trades(connection: Connection, market: str, limit: int) -> list[Told]:
+    """The newest ones, oldest first."""
+    rows = await connection.fetch(query("market_data.last_trades"), market, limit)
+    return [Told(**row) for row in reversed(rows)]
+
+
+async def trades_after(connection: Connection, market: str, after: int, limit: int) -> list[Told]:
+    """The trades behind this number, oldest first."""
+    return [Told(**row) for row in await connection.fetch(query("market_data.trades_after"), market, after, limit)]
+
+
+async def newest_trades(connection: Connection, markets: Sequence[str]) -> dict[str, int]:
+    """The number of the newest trade of each of these markets that has one."""
+    rows = await connection.fetch(query("market_data.newest_trades"), list(markets))
+    return {row["market"]: row["trade_seq"] for row in rows}
+
+
+async def newest_candles(connection: Connection, keys: Sequence[tuple[str, int]]) -> list[Candle]:
+    """The newest candle of each of these markets and intervals that has one."""
+    markets, intervals = [market for market, _ in keys], [seconds for _, seconds in keys]
+    return [
+        _candle(dict(row)) for row in await connection.fetch(query("market_data.newest_candles"), markets, intervals)
+    ]
+
+
 async def candles(
     connection: Connection, market: str, interval_s: int, from_ms: int, to_ms: int, limit: int
 ) -> list[Candle]:

@@ -3,7 +3,7 @@
 import dataclasses
 import datetime
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import asyncpg
 
@@ -132,6 +132,33 @@ async def by_client_id(connection: Connection, user_id: int, client_order_id: st
 
 async def open_orders(connection: Connection, user_id: int, market: str | None) -> list[OpenOrder]:
     return [OpenOrder(**row) for row in await connection.fetch(query("orders.open"), user_id, market)]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Live:
+    """Where an order stands that is not done."""
+
+    id: int
+    user_id: int
+    state: str
+    seq: int | None
+
+
+async def live(connection: Connection, user_ids: Sequence[int]) -> list[Live]:
+    """All orders of these users that are not done, purchases too."""
+    return [Live(**row) for row in await connection.fetch(query("orders.live"), user_ids)]
+
+
+async def newest(connection: Connection, user_id: int) -> int:
+    """The id of a user's last order; 0 when he has none."""
+    found: int = await connection.fetchval(query("orders.newest"), user_id)
+    return found
+
+
+async def placed_since(connection: Connection, since: Mapping[int, int]) -> list[tuple[int, int]]:
+    """User and id of the orders that each of these users has placed after one of his."""
+    rows = await connection.fetch(query("orders.placed_since"), list(since), list(since.values()))
+    return [(row["user_id"], row["id"]) for row in rows]
 
 
 async def fills_page(

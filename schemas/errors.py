@@ -45,6 +45,7 @@ FORBIDDEN = _code("forbidden", 403, "The caller is known, and may not do this.")
 
 NOT_FOUND = _code("not_found", 404, "There is no such path or thing, or it belongs to another user.")
 UNKNOWN_MARKET = _code("unknown_market", 404, "No market has this symbol.")
+UNKNOWN_CHANNEL = _code("unknown_channel", 404, "No channel of the socket has this name.")
 UNKNOWN_ASSET = _code("unknown_asset", 404, "No currency has this code.")
 
 METHOD_NOT_ALLOWED = _code("method_not_allowed", 405, "The path exists, and does not know this method; see Allow.")
@@ -54,7 +55,13 @@ ALREADY_EXISTS = _code("already_exists", 409, "A thing of this name is there alr
 IDEMPOTENCY_CONFLICT = _code("idempotency_conflict", 409, "The key or client_order_id was used with another body.")
 ORDER_DONE = _code("order_done", 409, "The order is filled, expired or rejected; it stands beside the error.")
 
+RESUME_TOO_OLD = _code(
+    "resume_too_old", 409, "What came after since_seq is not kept any more; the channel goes on from now."
+)
+
 TOO_LARGE = _code("too_large", 413, "The body is over 64 KiB.")
+
+UPGRADE_REQUIRED = _code("upgrade_required", 426, "This address speaks WebSocket, and the request was plain HTTP.")
 
 INSUFFICIENT_FUNDS = _code("insufficient_funds", 422, "The wallet has less available than this needs.")
 AMOUNT_TOO_LARGE = _code("amount_too_large", 422, "The asset's total would pass what the books can count.")
@@ -70,6 +77,9 @@ INVALID_MARKET = _code("invalid_market", 422, "One tick times one lot is not a w
 
 TOO_MANY_ATTEMPTS = _code("too_many_attempts", 429, "Too many logins failed for this user or from this address.")
 TOO_MANY_REQUESTS = _code("too_many_requests", 429, "More calls than the limit allows.")
+
+TOO_MANY_CHANNELS = _code("too_many_channels", 429, "The connection or its user has as many channels as are allowed.")
+TOO_MANY_CONNECTIONS = _code("too_many_connections", 429, "The user or the address has as many sockets as are allowed.")
 
 INTERNAL = _code("internal", 500, "A fault of ours; the request_id finds it in the log.")
 UNAVAILABLE = _code(

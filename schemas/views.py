@@ -10,11 +10,16 @@ from collections.abc import Sequence
 
 import msgspec
 
+from schemas.candles import NAMES, Candle
+from schemas.money import MarketUnits
+from schemas.times import from_epoch_ms, text
+
 Level = tuple[str, str]
 """Price and amount."""
 HEAD_BYTES = 160
 """So many bytes of a book's value tell which one it is: market, seq, time and checksum stand first."""
 _SEQ = re.compile(rb'\{"market":"[^"]*","seq":([0-9]+),')
+_CHECKSUM = re.compile(rb'"checksum":([0-9]+),')
 
 
 class Book(msgspec.Struct, frozen=True):
@@ -86,6 +91,21 @@ class CandleView(msgspec.Struct, frozen=True):
     trades: int
 
 
+def candle_view(candle: Candle, units: MarketUnits) -> CandleView:
+    """The candle in the words that others read."""
+    return CandleView(
+        market=candle.market,
+        interval=NAMES[candle.interval_s],
+        open_time=text(from_epoch_ms(candle.open_ms)),
+        open=units.price_text(candle.open_ticks),
+        high=units.price_text(candle.high_ticks),
+        low=units.price_text(candle.low_ticks),
+        close=units.price_text(candle.close_ticks),
+        volume=units.lots_text(candle.lots),
+        trades=candle.trades,
+    )
+
+
 def book_key(market: str) -> str:
     return f"book:{market}"
 
@@ -110,10 +130,12 @@ def candles_channel(market: str, interval: str) -> str:
 _encoder = msgspec.json.Encoder()
 _book_decoder = msgspec.json.Decoder(Book)
 _delta_decoder = msgspec.json.Decoder(Delta)
+_trades_decoder: msgspec.json.Decoder[list[PublicTrade]] = msgspec.json.Decoder(list[PublicTrade])
 _ticker_decoder = msgspec.json.Decoder(Ticker)
+_candle_decoder = msgspec.json.Decoder(CandleView)
 
 
-def encode_view(view: Book | Delta | Ticker | CandleView | Sequence[PublicTrade]) -> bytes:
+def encode_view(view: Book | Delta | Ticker | CandleView | PublicTrade | Sequence[PublicTrade]) -> bytes:
     return _encoder.encode(view)
 
 
@@ -126,6 +148,14 @@ def decode_delta(value: bytes) -> Delta:
     return _delta_decoder.decode(value)
 
 
+def decode_trades(value: bytes) -> list[PublicTrade]:
+    return _trades_decoder.decode(value)
+
+
+def decode_candle(value: bytes) -> CandleView:
+    return _candle_decoder.decode(value)
+
+
 def decode_ticker(value: bytes) -> Ticker:
     return _ticker_decoder.decode(value)
 
@@ -133,4 +163,10 @@ def decode_ticker(value: bytes) -> Ticker:
 def seq_of(head: bytes) -> int:
     """The seq that stands in the first bytes of a book's value; -1 when this is no book."""
     match = _SEQ.match(head)
+    return int(match[1]) if match else -1
+
+
+def checksum_of(head: bytes) -> int:
+    """The checksum that stands there, too; -1 when this is no book."""
+    match = _CHECKSUM.search(head)
     return int(match[1]) if match else -1

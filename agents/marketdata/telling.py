@@ -3,8 +3,8 @@
 import itertools
 from collections.abc import Iterable
 
-from agents.marketdata.checksum import LEVELS, checksum
 from agents.marketdata.view import View
+from schemas.checksum import LEVELS, checksum
 from schemas.money import MarketUnits, money_text, quantity_text, ratio_text
 from schemas.times import from_epoch_ms, text
 from schemas.views import Book, Delta, Level, PublicTrade, Ticker

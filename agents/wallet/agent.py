@@ -18,6 +18,7 @@ from runtime.journal.process import membership
 from runtime.journal.sink import Feed, Told
 from runtime.journal.worker import SinkWorker
 from runtime.settings import Settings
+from runtime.updates import Updates
 from schemas.batches import BatchRecord, Fill, decode_batch_record, decode_fill
 from schemas.executions import ChainedExecution, decode_execution
 from schemas.results import Result, encode_results, results_channel
@@ -100,8 +101,11 @@ class WalletWorker:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._pool: postgres.Pool
-        self._announcer = Announcer(settings, redis_edge.client(settings, name="wallet"))
-        store = BooksStore(lambda: self._pool, self._announcer.announce)
+        connection = redis_edge.client(settings, name="wallet")
+        self._announcer = Announcer(settings, connection)
+        self._updates = Updates(settings, connection, "wallet")
+        self._telling: asyncio.Task[None] | None = None
+        store = BooksStore(lambda: self._pool, self._announcer.announce, self._updates.touch)
         self._sink = SinkWorker(settings, "wallet", FEEDS, store, membership=membership(settings), mend=MEND)
 
     def unready(self) -> str | None:
@@ -110,9 +114,13 @@ class WalletWorker:
     async def start(self) -> None:
         self._pool = await postgres.pool(self._settings, max_size=CONNECTIONS, application="wallet")
         self._announcer.start()
+        self._telling = asyncio.create_task(self._updates.run(), name="updates")
         await self._sink.start()
 
     async def stop(self) -> None:
         await self._sink.stop()
+        if self._telling is not None:
+            self._telling.cancel()
+            await asyncio.gather(self._telling, return_exceptions=True)
         await self._announcer.stop()
         await self._pool.close()

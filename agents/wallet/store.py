@@ -3,16 +3,16 @@
 What was decided is announced after the commit. Its announcement may be lost; the books say the same.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from asyncpg import exceptions
 
 from ledger import watermarks
-from ledger.batch_rules import TooEarly
+from ledger.batch_rules import Purchase, TooEarly
 from ledger.batches import gather_run, settle_fill_run
 from ledger.settle import market_assets, settle_run
-from ledger.settlement import Assets, Decided, Mismatch
+from ledger.settlement import Assets, Decided, Mismatch, Order
 from runtime.journal.errors import Broken, NotYet, Unwell
 from runtime.journal.sink import Run
 from runtime.journal.watermark import Mark
@@ -20,14 +20,22 @@ from runtime.postgres import UNWELL, Connection, Pool, transaction
 from schemas.topics import BATCHES, EXECUTIONS, FILLS
 
 CONSUMER = "wallet"
+Touched = tuple[int, int | None]
+"""A user, and his order, if it is one."""
 
 
 class BooksStore:
     """What the wallet's sink writes to."""
 
-    def __init__(self, connections: Callable[[], Pool], announce: Callable[[Sequence[Decided]], None]) -> None:
+    def __init__(
+        self,
+        connections: Callable[[], Pool],
+        announce: Callable[[Sequence[Decided]], None],
+        touch: Callable[[Iterable[Touched]], None],
+    ) -> None:
         self._connections = connections
         self._announce = announce
+        self._touch = touch
         self._assets: dict[str, Assets] = {}
 
     async def watermarks(self, topic: str, partition: int) -> Mapping[str, Mark]:
@@ -42,7 +50,7 @@ class BooksStore:
             async with transaction(self._connections()) as connection:
                 await watermarks.hold(connection, CONSUMER, run.topic, run.partition, run.before)
                 await self._learn(connection, run)
-                decided = await self._write(connection, run)
+                decided, touched = await self._write(connection, run)
                 await watermarks.move(connection, CONSUMER, run.topic, run.partition, run.after)
         except UNWELL as error:
             raise Unwell(f"PostgreSQL did not take a run: {error!r}") from error
@@ -51,20 +59,27 @@ class BooksStore:
         except (Mismatch, exceptions.IntegrityConstraintViolationError) as error:
             raise Broken(f"{run.topic} contradicts the books: {error}") from error
         self._announce(decided)
+        self._touch(touched)
 
-    async def _write(self, connection: Connection, run: Run[Any]) -> Sequence[Decided]:
-        """Batches and fills decide no command."""
+    async def _write(self, connection: Connection, run: Run[Any]) -> tuple[Sequence[Decided], Iterable[Touched]]:
+        """What was decided, and whose orders and wallets have changed; batches and fills decide no command."""
         values = [told.value for told in run.records]
         if run.topic == EXECUTIONS.name:
-            return (await settle_run(connection, values, self._assets)).decided
+            done = await settle_run(connection, values, self._assets)
+            return done.decided, _touched(done.orders.values(), done.wallets)
         if run.topic == BATCHES.name:
-            await gather_run(connection, values, self._assets, (CONSUMER, EXECUTIONS.name))
+            outcome = await gather_run(connection, values, self._assets, (CONSUMER, EXECUTIONS.name))
         else:
             assert run.topic == FILLS.name, f"nothing here knows what {run.topic} does to the books"
-            await settle_fill_run(connection, values, self._assets)
-        return ()
+            outcome = await settle_fill_run(connection, values, self._assets)
+        return (), _touched(outcome.purchases.values(), outcome.wallets)
 
     async def _learn(self, connection: Connection, run: Run[Any]) -> None:
         unknown = sorted({told.market for told in run.records} - self._assets.keys())
         if unknown:
             self._assets |= await market_assets(connection, unknown)
+
+
+def _touched(orders: Iterable[Order | Purchase], wallets: Iterable[tuple[int, str]]) -> Iterator[Touched]:
+    yield from ((order.user_id, order.order_id) for order in orders)
+    yield from ((user_id, None) for user_id, _asset in wallets)

@@ -4,6 +4,28 @@
 select trade_seq, kind, price_ticks, lots, taker_side, at from trades
 where market = $1 and trade_seq < $2 order by trade_seq desc limit $3
 
+-- name: last_trades
+select trade_seq, seq, kind, price_ticks, lots, taker_side, at from trades
+where market = $1 order by trade_seq desc limit $2
+
+-- name: trades_after
+select trade_seq, seq, kind, price_ticks, lots, taker_side, at from trades
+where market = $1 and trade_seq > $2 order by trade_seq limit $3
+
+-- name: newest_trades
+select m.market, t.trade_seq
+from unnest($1::text[]) as m (market)
+cross join lateral (
+    select trade_seq from trades where market = m.market order by trade_seq desc limit 1
+) t
+
+-- name: newest_candles
+select c.market, c.interval_s, c.open_time, c.open_ticks, c.high_ticks, c.low_ticks, c.close_ticks, c.lots, c.trades
+from unnest($1::text[], $2::integer[]) as k (market, interval_s)
+cross join lateral (
+    select * from candles where market = k.market and interval_s = k.interval_s order by open_time desc limit 1
+) c
+
 -- name: candles
 select open_time, open_ticks, high_ticks, low_ticks, close_ticks, lots, trades from candles
 where market = $1 and interval_s = $2 and open_time >= $3 and open_time < $4

@@ -34,6 +34,16 @@ select id, market, state, command_id from orders
 where user_id = $1 and not is_done and kind <> 'purchase' and ($2::text is null or market = $2)
 order by market, id
 
+-- name: live
+select id, user_id, state, seq from orders where user_id = any ($1::bigint[]) and not is_done
+
+-- name: newest
+select coalesce(max(id), 0) from orders where user_id = $1
+
+-- name: placed_since
+select o.user_id, o.id
+from unnest($1::bigint[], $2::bigint[]) as s (user_id, id) join orders o on o.user_id = s.user_id and o.id > s.id
+
 -- name: fills_page
 select order_id, market, trade_seq, price_ticks, lots, side, fee_atoms, is_maker, at, id
 from fills

@@ -77,6 +77,20 @@ COMMANDS_RELAYED = _counter("tidemark_commands_relayed_total", "Commands sent ag
 OUTCOMES_POLLED = _counter("tidemark_outcomes_polled_total", "Outcomes found in the books before Redis told of them.")
 HOLD_BATCH = _histogram("tidemark_hold_batch_orders", "Orders placed in the books by one transaction.", buckets=RUN)
 
+SOCKETS = _gauge("tidemark_sockets", "WebSocket connections that are open.")
+SOCKETS_CLOSED = _counter("tidemark_sockets_closed_total", "Connections closed by this API.", "reason")
+SOCKET_FRAMES = _counter("tidemark_socket_frames_total", "Frames written to WebSocket connections.")
+SOCKET_PASS_SECONDS = _histogram("tidemark_socket_pass_seconds", "How long one pass over all waiting sockets took.")
+SOCKET_RESTARTS = _counter("tidemark_socket_feed_restarts_total", "Books read anew because their deltas did not join.")
+WINDOWS_OPEN = _gauge("tidemark_windows_open", "Windows of small purchases that wait for more, in this process.")
+WINDOW_AGE = _gauge("tidemark_window_age_seconds", "How long the oldest of these windows has been open.")
+DESK_ANSWERS = _counter(
+    "tidemark_desk_answers_total", "Words of the outside exchange on a batch: filled, refused; or unknown.",
+    "exchange", "answer",
+)  # fmt: skip
+DESK_ALARMS = _counter("tidemark_desk_alarms_total", "Batches that a person must look at, each time told.", "exchange")
+BREAKER_OPEN = _gauge("tidemark_breaker_open", "1 while the desk leaves an exchange alone after failures.", "exchange")
+
 
 TABLE: tuple[Metric, ...] = tuple(_table)
 

@@ -18,7 +18,7 @@ PUBLIC = {
     ("GET", "/api/v1/markets/{symbol}/candles"),
     ("GET", "/api/v1/exchanges/crypto-currencies"), ("GET", "/api/v1/openapi.json"),
     ("GET", "/api/v1/swagger"), ("GET", "/api/v1/swagger/{file}"),
-    ("GET", "/api/v1/redoc"), ("GET", "/api/v1/redoc/{file}"),
+    ("GET", "/api/v1/ws"), ("GET", "/api/v1/redoc"), ("GET", "/api/v1/redoc/{file}"),
 }  # fmt: skip
 
 

@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
-from schemas.candles import INTERVALS, NAMES, Candle
+from schemas.candles import INTERVALS, Candle
 from schemas.money import MarketUnits
-from schemas.times import from_epoch_ms, text
 from schemas.trades import Trade
-from schemas.views import CandleView
 
 
 def fold(trades: Iterable[Trade], units: Mapping[str, MarketUnits]) -> list[Candle]:
@@ -27,18 +25,3 @@ def _grown(candle: Candle, ticks: int, lots: int) -> Candle:
         candle.market, candle.interval_s, candle.open_ms, candle.open_ticks,
         max(candle.high_ticks, ticks), min(candle.low_ticks, ticks), ticks, candle.lots + lots, candle.trades + 1,
     )  # fmt: skip
-
-
-def shown(candle: Candle, units: MarketUnits) -> CandleView:
-    """The candle in the words that others read."""
-    return CandleView(
-        market=candle.market,
-        interval=NAMES[candle.interval_s],
-        open_time=text(from_epoch_ms(candle.open_ms)),
-        open=units.price_text(candle.open_ticks),
-        high=units.price_text(candle.high_ticks),
-        low=units.price_text(candle.low_ticks),
-        close=units.price_text(candle.close_ticks),
-        volume=units.lots_text(candle.lots),
-        trades=candle.trades,
-    )

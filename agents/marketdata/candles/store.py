@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from asyncpg import exceptions
 
-from agents.marketdata.candles.fold import fold, shown
+from agents.marketdata.candles.fold import fold
 from ledger import market_data, watermarks
 from ledger.connection import Connection
 from runtime.journal.errors import Broken, NotYet, Unwell
@@ -17,7 +17,7 @@ from runtime.postgres import UNWELL, Pool, transaction
 from schemas.candles import Candle
 from schemas.money import MarketUnits
 from schemas.trades import Trade
-from schemas.views import CandleView
+from schemas.views import CandleView, candle_view
 
 CONSUMER = "candles"
 
@@ -60,4 +60,4 @@ class CandleStore:
             raise NotYet(f"the books do not know {', '.join(sorted(missing))}")
 
     def _announce(self, changed: Sequence[Candle]) -> None:
-        self._tell([shown(candle, self._units[candle.market]) for candle in changed])
+        self._tell([candle_view(candle, self._units[candle.market]) for candle in changed])

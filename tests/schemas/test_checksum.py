@@ -3,9 +3,9 @@ import re
 import zlib
 from pathlib import Path
 
-from agents.marketdata.checksum import checksum
+from schemas.checksum import checksum
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "MARKETDATA.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "MARKETDATA.md"
 
 
 def test_the_examples_of_the_page_are_right():
