@@ -10,6 +10,7 @@ import logging
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -80,6 +81,7 @@ class Group:
         signals.on_partitions_revoked.connect(on_revoked)
 
     async def start(self) -> None:
+        Path(self.app.conf.datadir).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.app.finalize()
         await self.app.start()
 

@@ -94,7 +94,6 @@ class Rig:
             "TIDEMARK_NAMESPACE": self.settings.namespace,
             "TIDEMARK_HOME": str(self.settings.home),
         }
-        (self.settings.home / "run").mkdir(parents=True, exist_ok=True)
         words = [sys.executable, "-m", "runtime.journal.bench", "--instance", "bench"]
         self._worker = subprocess.Popen(words, env=environ, cwd=PROJECT_ROOT, stderr=subprocess.DEVNULL)
 

@@ -262,7 +262,6 @@ class Lab:
         return hit
 
     async def __aenter__(self) -> "Lab":
-        (self.folder / "run").mkdir(exist_ok=True)
         assert await kafka.ensure_topics(self.settings, LAB_TOPICS) == []
         self._producer = kafka.producer(self.settings, name="lab", max_batch_bytes=256 << 10, request_timeout_ms=60_000)
         await self._producer.start()
