@@ -17,6 +17,7 @@ from runtime.journal.process import membership
 from runtime.journal.watermark import Arrival, Mark, Verdict, judge
 from runtime.journal.worker import MachineWorker
 from runtime.settings import Settings
+from runtime.telemetry import metrics
 from schemas.batches import BatchEvent, encode_batch_record
 from schemas.commands import Tick, encode_command
 from schemas.executions import ChainedExecution, decode_execution
@@ -115,6 +116,7 @@ class SettlementWorker:
         async with kafka.running(kafka.producer(self._settings, name="settlement-ticks")) as producer:
             while True:
                 await asyncio.sleep(LOOK_SECONDS)
+                self._show()
                 for partition, market in self._due():
                     log.info("%s: a window is due", market)
                     topic = self._settings.topic(COMMANDS.name)
@@ -122,16 +124,24 @@ class SettlementWorker:
 
     def _due(self) -> Iterator[tuple[int, str]]:
         now_ms = self._clock_ms()
+        for partition, state in self._states():
+            due = due_ms(state)
+            if due is not None and now_ms >= due and now_ms - self._ticked.get(state.market, 0) >= AGAIN_MS:
+                self._ticked[state.market] = now_ms
+                yield partition, state.market
+
+    def _show(self) -> None:
+        opened = [state.window.opened_ms for _, state in self._states() if state.window is not None]
+        metrics.WINDOWS_OPEN.set(len(opened))
+        metrics.WINDOW_AGE.set((self._clock_ms() - min(opened)) // 1000 if opened else 0)
+
+    def _states(self) -> Iterator[tuple[int, State]]:
+        """The windows of every market that this worker has, each with its partition."""
         for lane in self._machine.worker.lanes.values():
-            if not lane.ready or not isinstance(lane.follower, Keeper):
-                continue
-            for market in lane.follower.partition.markets.values():
-                if not isinstance(market.machine, Windows):
-                    continue
-                due = due_ms(market.machine.state)
-                if due is not None and now_ms >= due and now_ms - self._ticked.get(market.name, 0) >= AGAIN_MS:
-                    self._ticked[market.name] = now_ms
-                    yield lane.partition, market.name
+            if lane.ready and isinstance(lane.follower, Keeper):
+                for market in lane.follower.partition.markets.values():
+                    if isinstance(market.machine, Windows):
+                        yield lane.partition, market.machine.state
 
 
 def _ended(task: asyncio.Task[None]) -> None:

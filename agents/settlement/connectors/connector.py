@@ -8,7 +8,8 @@ from typing import NamedTuple, Protocol
 
 
 class Request(NamedTuple):
-    """A batch as the exchange is asked for it. `price` is what customers paid at least, for the exchange to know."""
+    """A batch as the exchange is asked for it. `price` is what customers paid on average. It was meant to be sent at
+    `intended_ms`, and must not be executed after `expires_ms`."""
 
     batch_id: str
     base: str
@@ -17,7 +18,8 @@ class Request(NamedTuple):
     quote_scale: int
     base_atoms: int
     price: str
-    expires_ms: int
+    intended_ms: int = 0
+    expires_ms: int = 0
 
 
 class Bought(NamedTuple):
@@ -43,16 +45,18 @@ class Unknown(Exception):  # noqa: N818  -- a state of the world, not a fault
 
 
 class Connector(Protocol):
-    """One exchange. Both questions raise Unknown unless the exchange itself gave an answer that decides."""
+    """One exchange. Every question raises Unknown unless the exchange itself gave an answer that decides."""
 
     @property
     def name(self) -> str: ...
 
-    def round_up(self, request: Request) -> Request:
-        """The same request with a quantity that this exchange takes: its minimum and its step."""
+    async def clock_ms(self) -> int:
+        """The exchange's clock, by which it judges the expiry."""
         ...
 
-    async def buy_from_exchange(self, request: Request) -> Verdict: ...
+    async def buy_from_exchange(self, request: Request) -> Verdict:
+        """Asks for at least this much: what is below its minimum or between its steps is rounded up."""
+        ...
 
     async def ask(self, request: Request) -> Verdict | None:
         """What became of it; None when the exchange has never heard of it."""

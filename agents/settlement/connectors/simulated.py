@@ -16,7 +16,7 @@ TIMEOUT_SECONDS = 20.0
 DECIDED = ("filled", "rejected")
 
 
-class SimulatedConnector:
+class SimulatedExchange:
     """One session to one exchange."""
 
     name = "simulated"
@@ -25,9 +25,11 @@ class SimulatedConnector:
         self._url = url
         self._session: aiohttp.ClientSession | None = None
 
-    def round_up(self, request: Request) -> Request:
-        """It takes every quantity."""
-        return request
+    async def clock_ms(self) -> int:
+        status, answer = await self._call("GET", "/time")
+        if status != 200 or type(answer) is not int:
+            raise Unknown(f"the exchange answered {status}: {answer}")
+        return answer
 
     async def buy_from_exchange(self, request: Request) -> Verdict:
         body = {

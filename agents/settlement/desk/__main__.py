@@ -1,21 +1,22 @@
-"""`python -m agents.settlement.desk`: buys at the sandbox' exchange, or at one that EXCHANGE_URL names."""
+"""`python -m agents.settlement.desk`: buys at the exchange that EXCHANGE names, by default the sandbox' own."""
 
-import os
 import sys
 
-from agents.settlement.connectors.simulated import SimulatedConnector
+from agents.settlement.connectors.ccxt_exchange import CcxtExchange
+from agents.settlement.connectors.connector import Connector
+from agents.settlement.connectors.simulated import SimulatedExchange
 from agents.settlement.desk.agent import Desk
 from runtime.embedded.home import LOOPBACK, Home
 from runtime.journal.process import main
 from runtime.settings import Settings
 
-URL = "EXCHANGE_URL"
 
-
-def build(settings: Settings) -> Desk:
-    url = os.environ.get(URL) or f"http://{LOOPBACK}:{Home(settings.home).port('exchange')}"
-    return Desk(settings, SimulatedConnector(url))
+def connector(settings: Settings) -> Connector:
+    """A venue that could be made to buy twice is refused here, with a SettingsError."""
+    if settings.exchange != SimulatedExchange.name:
+        return CcxtExchange(settings)
+    return SimulatedExchange(settings.exchange_url or f"http://{LOOPBACK}:{Home(settings.home).port('exchange')}")
 
 
 if __name__ == "__main__":
-    sys.exit(main("desk", build))
+    sys.exit(main("desk", lambda settings: Desk(settings, connector(settings))))

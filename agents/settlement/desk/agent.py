@@ -13,7 +13,7 @@ import aiokafka
 from aiokafka.errors import KafkaError
 
 from agents.settlement.connectors.connector import Bought, Connector, Unknown, Verdict
-from agents.settlement.desk.patience import Breaker, pause_ms
+from agents.settlement.desk.patience import FAILURES, MARGIN_MS, Breaker, pause_ms
 from agents.settlement.desk.store import DeskStore, Due
 from runtime import kafka, postgres
 from runtime.crashpoints import crashpoint
@@ -21,7 +21,7 @@ from runtime.journal.halt import halt
 from runtime.settings import Settings
 from runtime.telemetry import metrics
 from schemas.batches import Failed, Fill, Filled, encode_fill
-from schemas.topics import FILLS
+from schemas.topics import BATCHES, FILLS
 
 LOOK_SECONDS = 0.2
 IN_FLIGHT = 16
@@ -72,19 +72,24 @@ class Desk:
     async def _run(self) -> None:
         while True:
             try:
-                for due in await self._store.due(4 * IN_FLIGHT):
-                    self._begin(due)
+                await self._look()
                 self._reason = None
             except postgres.UNWELL as error:
                 self._reason = f"PostgreSQL does not answer ({type(error).__name__})"
                 log.warning("%s", self._reason)
             await asyncio.sleep(LOOK_SECONDS)
 
+    async def _look(self) -> None:
+        """Begins what is due, as many at once as may fly. Those that wait for later are in nobody's way."""
+        now_ms = _now_ms()
+        self._later = {batch_id: until for batch_id, until in self._later.items() if until > now_ms}
+        for due in await self._store.due(IN_FLIGHT - len(self._flying), MARGIN_MS, [*self._flying, *self._later]):
+            self._begin(due)
+        metrics.LAG.labels(BATCHES.name, "all").set(await self._store.waiting())
+        metrics.BREAKER_OPEN.labels(self._connector.name).set(self._breaker.is_open)
+
     def _begin(self, due: Due) -> None:
         batch_id = due.request.batch_id
-        waits = due.fill is None and self._later.get(batch_id, 0) > _now_ms()
-        if batch_id in self._flying or waits or len(self._flying) >= IN_FLIGHT:
-            return
         task = self._flying[batch_id] = asyncio.create_task(self._handle(due), name=f"batch {batch_id}")
         task.add_done_callback(lambda _task: self._flying.pop(batch_id, None))
         task.add_done_callback(_ended)
@@ -100,7 +105,6 @@ class Desk:
 
     async def _buy(self, due: Due) -> Fill | None:
         """The exchange's word on a batch, written down; None while it is not known."""
-        batch_id = due.request.batch_id
         if not self._breaker.allows(_now_ms()):
             return None
         try:
@@ -113,18 +117,27 @@ class Desk:
         if verdict is None:
             return None
         self._breaker.succeeded()
-        self._later.pop(batch_id, None)
-        fill = self._fill(due, verdict)
         crashpoint("desk.after_answer")
-        await self._store.decide(fill)
-        return fill
+        return await self._decide(due, self._fill(due, verdict))
+
+    async def _decide(self, due: Due, fill: Fill) -> Fill:
+        """The first word stays, and is what the books are told; a person may have been quicker than the exchange."""
+        metrics.DESK_ANSWERS.labels(self._connector.name, "filled" if isinstance(fill, Filled) else "refused").inc()
+        first = await self._store.decide(fill)
+        if _said(first) != _said(fill):
+            self._alarm(f"{due.request.batch_id}: the exchange says {fill}, but it was told already as {first}")
+        return first
 
     async def _send(self, due: Due) -> Verdict | None:
-        intent = await self._store.intend(due.request.batch_id, self._connector.name, self._window_ms)
+        """None when another desk is at it. A request is not sent where the exchange would see it expire too late."""
+        clock_ms = await self._connector.clock_ms()
+        intent = await self._store.intend(due.request.batch_id, self._connector.name, self._window_ms, MARGIN_MS)
         if intent is None:
-            return None  # another desk is at it
+            return None
         crashpoint("desk.after_intent")
-        request = self._connector.round_up(due.request._replace(expires_ms=intent.expires_ms))
+        request = due.request._replace(intended_ms=intent.expires_ms - self._window_ms, expires_ms=intent.expires_ms)
+        if request.intended_ms - clock_ms > MARGIN_MS:
+            raise Unknown(f"the exchange's clock is {request.intended_ms - clock_ms} ms behind the intent")
         try:
             return await self._connector.buy_from_exchange(request)
         except Unknown as error:
@@ -142,14 +155,19 @@ class Desk:
 
     async def _failed(self, due: Due, error: Unknown) -> None:
         batch_id = due.request.batch_id
-        self._breaker.failed(_now_ms())
+        metrics.DESK_ANSWERS.labels(self._connector.name, "unknown").inc()
+        if self._breaker.failed(_now_ms()):
+            self._alarm(f"{self._connector.name} is left alone for a while after {FAILURES} failures in a row: {error}")
         self._later[batch_id] = _now_ms() + pause_ms(due.attempts, random.randrange(1000))
         await self._store.complain(batch_id, str(error))
         if due.attempts + 1 >= ALARM_ATTEMPTS:
-            metrics.ALARMS.labels(FILLS.name).inc()
-            log.error("ALARM: %s: unknown after %d attempts: %s", batch_id, due.attempts + 1, error)
+            self._alarm(f"{batch_id}: unknown after {due.attempts + 1} attempts: {error}")
         else:
             log.warning("%s: %s", batch_id, error)
+
+    def _alarm(self, sentence: str) -> None:
+        metrics.DESK_ALARMS.labels(self._connector.name).inc()
+        log.error("ALARM: %s", sentence)
 
     def _fill(self, due: Due, verdict: Verdict) -> Fill:
         batch_id, exchange = due.request.batch_id, self._connector.name
@@ -165,6 +183,11 @@ class Desk:
         crashpoint("desk.after_tell")
         await self._store.told(due.request.batch_id)
         log.info("%s: %s", due.request.batch_id, fill)
+
+
+def _said(fill: Fill) -> tuple[int, str, int]:
+    """What a fill says, apart from who said it and when."""
+    return (fill.base_atoms, fill.charged_asset, fill.charged_atoms) if isinstance(fill, Filled) else (0, "", 0)
 
 
 def _now_ms() -> int:

@@ -6,6 +6,8 @@ FIRST_MS = 200
 LONGEST_MS = 30_000
 FAILURES = 5
 OPEN_MS = 10_000
+MARGIN_MS = 5_000
+"""How far the exchange's clock may be behind that of the books; nobody sends again before it has passed too."""
 
 
 def pause_ms(attempt: int, draw: int) -> int:
@@ -21,8 +23,12 @@ class Breaker:
     failures: int = 0
     closed_until_ms: int = 0
 
+    @property
+    def is_open(self) -> bool:
+        return self.failures >= FAILURES
+
     def allows(self, now_ms: int) -> bool:
-        if self.failures < FAILURES:
+        if not self.is_open:
             return True
         if now_ms < self.closed_until_ms:
             return False
@@ -32,6 +38,8 @@ class Breaker:
     def succeeded(self) -> None:
         self.failures = 0
 
-    def failed(self, now_ms: int) -> None:
+    def failed(self, now_ms: int) -> bool:
+        """Whether this was the failure that opened it."""
         self.failures += 1
         self.closed_until_ms = now_ms + OPEN_MS
+        return self.failures == FAILURES

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 import shlex
 import signal
 import sys
@@ -17,8 +16,6 @@ from agents.settlement.exchange.store import Store
 from runtime.settings import Settings, SettingsError, load
 from runtime.telemetry import logs
 from runtime.telemetry.site import HOST, routes
-
-OPTIONS = "TIDEMARK_EXCHANGE_OPTIONS"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -52,12 +49,12 @@ async def serve(settings: Settings, args: argparse.Namespace) -> None:
 
 def main() -> int:
     setproctitle.setproctitle("tidemark: exchange")
-    args = parser().parse_args([*shlex.split(os.environ.get(OPTIONS, "")), *sys.argv[1:]])
     try:
         settings = load()
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    args = parser().parse_args([*shlex.split(settings.exchange_options), *sys.argv[1:]])
     logs.configure(settings, "exchange")
     uvloop.run(serve(settings, args))
     return 0

@@ -1,4 +1,4 @@
-"""The exchange's door: POST /orders, GET /orders/{client_order_id}, GET /bought. On demand it misbehaves as venues do.
+"""The exchange's door: POST /orders, GET /orders/{client_order_id}, /bought and /time. On demand it misbehaves.
 
 An order is executed once per client order id, never after its expiry, and is on the disk before it is answered.
 """
@@ -49,6 +49,7 @@ class Venue:
             web.post("/orders", self.buy),
             web.get("/orders/{client_order_id}", self.tell),
             web.get("/bought", self.bought),
+            web.get("/time", self.time),
         ]
 
     async def buy(self, request: web.Request) -> web.StreamResponse:
@@ -80,6 +81,9 @@ class Venue:
     async def bought(self, _request: web.Request) -> web.Response:
         """What it was asked to buy, oldest first."""
         return web.json_response([{"batch_id": order["client_order_id"], **order} for order in self._store.all()])
+
+    async def time(self, _request: web.Request) -> web.Response:
+        return web.json_response(_now_ms())
 
     def _execute(self, wanted: Mapping[str, Any], asked_ms: int) -> dict[str, Any]:
         amount, price = Decimal(wanted["amount"]), Decimal(wanted["price"])
