@@ -30,6 +30,8 @@ async def require_kafka(settings: Settings) -> None:
 
 async def partition_of(settings: Settings, market: str, given: int | None = None) -> int:
     """The books know it; without the books it has to be given."""
+    import asyncpg
+
     from ledger.connection import books
     from ledger.listings import partition_of as listed
     from runtime.journal.verifying import Refused
@@ -41,6 +43,8 @@ async def partition_of(settings: Settings, market: str, given: int | None = None
     try:
         async with books(settings) as connection:
             found = await listed(connection, market)
+    except asyncpg.UndefinedTableError as error:
+        raise Broken("The books have no tables yet: run `tidemark migrate`.") from error
     except Broken as error:
         raise Broken(f"{error} Or name the market's --partition.") from error
     if found is None:

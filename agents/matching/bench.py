@@ -42,13 +42,16 @@ class Source:
         self.market = Market(OPEN.market)
         self.market.apply(OPEN, 1)
         self.resting: list[int] = []
-        for _ in range(resting):
-            self._emit(self._passive())
+        self.rest(resting)
 
     @property
     def book(self) -> Book:
         assert self.market.state is not None
         return self.market.state.book
+
+    def rest(self, count: int) -> list[Command]:
+        """Orders that only rest."""
+        return [self._emit(self._passive()) for _ in range(count)]
 
     def take(self, count: int) -> list[Command]:
         """The next commands of the mix."""
