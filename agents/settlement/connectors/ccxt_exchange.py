@@ -4,10 +4,13 @@ Each order is signed with the time of the intent, not of the sending, and with a
 the venue refuses it afterwards, so a desk that froze in between cannot buy twice. Numbers stay text: none is a float.
 """
 
+import contextlib
 import dataclasses
+import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_UP, Decimal, InvalidOperation
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_UP, Decimal
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -18,6 +21,7 @@ TIMEOUT_MS = 10_000
 INSTALL = "bin/install ccxt"
 FINAL = ("closed", "canceled", "expired", "rejected")
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -106,15 +110,20 @@ class CcxtExchange:
         """An order that is at its end, by its own trades: they alone tell the fees."""
         if order["clientOrderId"] != request.batch_id or order["status"] not in FINAL:
             raise Unknown(f"{self.name} says that {order['clientOrderId']} is {order['status']}")
-        if not Decimal(order["filled"]):
-            return Refused(f"{self.name} has {order['status']} it: nothing is on sale at this price")
-        trades = await self._said(self._api.fetch_order_trades(order["id"], market["symbol"]))
-        return bought(request, order, trades)
+        with self._reading():
+            if not Decimal(order["filled"]):
+                return Refused(f"{self.name} sold nothing at this price: it is {order['status']}")
+            return bought(request, order, await self._api.fetch_order_trades(order["id"], market["symbol"]))
 
     async def _said(self, answer: Awaitable[T]) -> T:
+        with self._reading():
+            return await answer
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
         """Whatever the library raises decides nothing, a refusal neither: it may be that of a repeated id."""
         try:
-            return await answer
+            yield
         except self._ccxt.OrderNotFound as error:
             raise _NotFound(str(error)) from error
         except (self._ccxt.BaseError, KeyError, TypeError, ValueError, ArithmeticError) as error:
@@ -143,16 +152,16 @@ def highest(price: str, collar_bps: int, market: Mapping[str, Any]) -> str:
 
 def bought(request: Request, order: Mapping[str, Any], trades: Sequence[Mapping[str, Any]]) -> Bought:
     """What trades brought and cost, fees taken in either: what came is rounded down to atoms, what is owed up."""
-    try:
-        came = sum((Decimal(trade["amount"]) for trade in trades), Decimal())
-        cost = sum((Decimal(trade["cost"]) for trade in trades), Decimal())
-        if came != Decimal(order["filled"]):
-            raise Unknown(f"its trades come to {came}, the order says {order['filled']}")
-        fees = [fee for trade in trades for fee in trade["fees"] if fee["cost"] is not None]
-        came -= sum((Decimal(fee["cost"]) for fee in fees if fee["currency"] == request.base), Decimal())
-        cost += sum((Decimal(fee["cost"]) for fee in fees if fee["currency"] == request.quote), Decimal())
-    except (KeyError, TypeError, InvalidOperation) as error:
-        raise Unknown(f"its trades cannot be read: {error!r}") from error
+    came, cost = (sum((Decimal(trade[part]) for trade in trades), Decimal()) for part in ("amount", "cost"))
+    if came != Decimal(order["filled"]):
+        raise Unknown(f"{request.batch_id}: its trades come to {came}, the order says {order['filled']}")
+    fees: dict[str, Decimal] = defaultdict(Decimal)
+    for fee in [fee for trade in trades for fee in trade["fees"] if fee["cost"] is not None]:
+        fees[fee["currency"]] += Decimal(fee["cost"])
+    came -= fees.pop(request.base, Decimal())
+    cost += fees.pop(request.quote, Decimal())
+    for asset, fee in fees.items():
+        log.warning("%s: a fee of %s %s, which no book carries", request.batch_id, fee, asset)
     base_atoms = int(came.scaleb(request.base_scale).to_integral_value(ROUND_DOWN))
     charged = int(cost.scaleb(request.quote_scale).to_integral_value(ROUND_UP))
     return Bought(str(order["id"]), base_atoms, request.quote, charged)

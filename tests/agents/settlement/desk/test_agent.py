@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientSession
 from aiokafka import TopicPartition
 
-from agents.settlement.connectors.simulated import SimulatedConnector
+from agents.settlement.connectors.simulated import SimulatedExchange
 from agents.settlement.desk.agent import Desk
 from agents.settlement.exchange.app import Behaviour
 from ledger.connection import books
@@ -58,7 +58,7 @@ async def test_every_closed_batch_is_bought_once_and_told(
     async with books(stack) as connection:
         await connection.execute(MARKET)
     async with venue(tmp_path, behaviour) as url:
-        desks = [Desk(stack, SimulatedConnector(url), window_ms=3_000) for _ in range(2)]
+        desks = [Desk(stack, SimulatedExchange(url), window_ms=3_000) for _ in range(2)]
         for desk in desks:
             await desk.start()
         verdicts = await told(stack, 4)

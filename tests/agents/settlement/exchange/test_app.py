@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from agents.settlement.connectors.connector import Bought, Refused, Request, Unknown
-from agents.settlement.connectors.simulated import SimulatedConnector
+from agents.settlement.connectors.simulated import SimulatedExchange
 from agents.settlement.exchange.app import Behaviour, Venue
 from agents.settlement.exchange.store import Store
 
@@ -31,9 +31,9 @@ async def venue(path: Path, behaviour: Behaviour) -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def connected(path: Path, behaviour: Behaviour) -> AsyncIterator[tuple[SimulatedConnector, str]]:
+async def connected(path: Path, behaviour: Behaviour) -> AsyncIterator[tuple[SimulatedExchange, str]]:
     async with venue(path, behaviour) as url:
-        connector = SimulatedConnector(url)
+        connector = SimulatedExchange(url)
         try:
             yield connector, url
         finally:
@@ -41,7 +41,7 @@ async def connected(path: Path, behaviour: Behaviour) -> AsyncIterator[tuple[Sim
 
 
 def request(batch_id: str = "ABAN-USD-1", expires_in_ms: int = 60_000) -> Request:
-    return Request(batch_id, "ABAN", "USD", 8, 8, 50_000_000, "20.00", time.time_ns() // 1_000_000 + expires_in_ms)
+    return Request(batch_id, "ABAN", "USD", 8, 8, 50_000_000, "20.00", 0, time.time_ns() // 1_000_000 + expires_in_ms)
 
 
 WHOLE = Bought("1", 50_000_000, "USD", 10 * 10**8)
