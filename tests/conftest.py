@@ -146,8 +146,7 @@ async def database(space: Settings, request: pytest.FixtureRequest) -> AsyncIter
     try:
         await migrate(space)
         yield space
-        if request.node.get_closest_marker("tampers") is None:
-            await books_are_right(space)
+        await books_are_right(space, request.node)
     finally:
         await drop_schema(space)
 

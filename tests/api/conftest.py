@@ -119,7 +119,7 @@ async def open_door(settings: Settings) -> AsyncIterator[Door]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def settings_of_door(servers: Settings) -> AsyncIterator[Settings]:
+async def settings_of_door(servers: Settings, request: pytest.FixtureRequest) -> AsyncIterator[Settings]:
     """A migrated schema and a name space for the tests of one file; after them the books must be right."""
     settings = dataclasses.replace(
         servers, namespace=f"t{secrets.token_hex(6)}", jwt_secret_key=SECRET, secret_key=SECRET
@@ -127,7 +127,7 @@ async def settings_of_door(servers: Settings) -> AsyncIterator[Settings]:
     await migrate(settings)
     try:
         yield settings
-        await books_are_right(settings)
+        await books_are_right(settings, request.node)
     finally:
         async with books(settings) as connection:
             await connection.execute(f'drop schema "{settings.postgres_schema}" cascade')

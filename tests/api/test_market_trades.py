@@ -1,7 +1,7 @@
 import pytest
 import pytest_asyncio
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.tampers]  # trades that nobody paid for
 
 
 @pytest_asyncio.fixture(loop_scope="module")
