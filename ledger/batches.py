@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from operator import attrgetter
+from typing import Any
 
 from ledger.batch_rules import (
     Batch,
@@ -15,7 +16,6 @@ from ledger.batch_rules import (
 )
 from ledger.connection import Connection
 from ledger.queries import query
-from ledger.settle import POSTING_COLUMNS, lock_wallets, write_rows
 from ledger.settlement import Assets
 from schemas.batches import BatchRecord, Dissolved, Fill
 
@@ -37,7 +37,7 @@ async def gather_run(
     buyers = {
         (line.user_id, market) for market, event in events if isinstance(event, Dissolved) for line in lines_of(event)
     }
-    await lock_wallets(connection, sorted(wallets_of(buyers, assets)))
+    await _lock_wallets(connection, sorted(wallets_of(buyers, assets)))
     purchases = await _purchases(connection, {line.order_id for _, event in events for line in lines_of(event)})
     batches = await _batches(connection, {event.batch_id for _, event in events})
     outcome = gather(records, assets, purchases, batches)
@@ -51,11 +51,21 @@ async def settle_fill_run(connection: Connection, fills: Sequence[Fill], assets:
     rows = await connection.fetch(query("batches.buyers"), sorted(ids))
     markets = {fill.batch_id: fill.market for fill in fills}
     buyers = {(row["user_id"], markets[row["batch_id"]]) for row in rows}
-    await lock_wallets(connection, sorted(wallets_of(buyers, assets)))
+    await _lock_wallets(connection, sorted(wallets_of(buyers, assets)))
     purchases = await _purchases(connection, {row["id"] for row in rows})
     outcome = settle_fills(fills, assets, purchases, await _batches(connection, ids))
     await _persist(connection, outcome)
     return outcome
+
+
+async def _lock_wallets(connection: Connection, keys: Sequence[tuple[int, str]]) -> None:
+    """Wallets that are not there yet are made, then all are locked in order."""
+    if not keys:
+        return
+    users, assets = _columns(keys)
+    if len(await connection.fetch(query("batches.lock_wallets"), users, assets)) < len(keys):
+        await connection.execute(query("batches.add_wallets"), users, assets)
+        await connection.fetch(query("batches.lock_wallets"), users, assets)
 
 
 async def _purchases(connection: Connection, order_ids: Collection[int]) -> dict[int, Purchase]:
@@ -74,17 +84,27 @@ async def _batches(connection: Connection, batch_ids: Collection[str]) -> dict[s
 
 async def _persist(connection: Connection, done: Outcome) -> None:
     wallets = [(*key, w.available, w.held, w.pending) for key, w in done.wallets.items()]
-    await write_rows(connection, "settle.move_wallets", [row for row in wallets if any(row[2:])])
+    await _write(connection, "batches.move_wallets", [row for row in wallets if any(row[2:])])
     changed = [purchase for purchase in done.purchases.values() if purchase.at_ms]
-    await write_rows(connection, "batches.set_purchases", [PURCHASE_COLUMNS(purchase) for purchase in changed])
-    await write_rows(connection, "batches.save_batches", [BATCH_COLUMNS(batch) for batch in done.batches.values()])
+    await _write(connection, "batches.set_purchases", [PURCHASE_COLUMNS(purchase) for purchase in changed])
+    await _write(connection, "batches.save_batches", [BATCH_COLUMNS(batch) for batch in done.batches.values()])
     accounts = [(*key, delta) for key, delta in done.system.items() if delta]
-    await write_rows(connection, "settle.move_system_accounts", accounts)
+    await _write(connection, "batches.move_system_accounts", accounts)
     if not done.transfers:
         return
-    ids = [row[0] for row in await connection.fetch(query("settle.transfer_ids"), len(done.transfers))]
+    ids = [row[0] for row in await connection.fetch(query("batches.transfer_ids"), len(done.transfers))]
     numbered = list(zip(ids, done.transfers, strict=True))
     rows = [(number, one.kind, one.market, one.batch_id, one.at_ms) for number, one in numbered]
-    await write_rows(connection, "batches.add_transfers", rows)
-    legs = [(number, *POSTING_COLUMNS(leg)) for number, one in numbered for leg in one.legs]
-    await write_rows(connection, "settle.add_postings", legs)
+    await _write(connection, "batches.add_transfers", rows)
+    legs = [(number, *leg) for number, one in numbered for leg in one.legs]
+    await _write(connection, "batches.add_postings", legs)
+
+
+async def _write(connection: Connection, name: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Rows go as one array a column."""
+    if rows:
+        await connection.execute(query(name), *_columns(rows))
+
+
+def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]

@@ -4,10 +4,9 @@ Signs are seen from the owner of the account. The exchange's accounts for the ou
 `adjustments`) are as negative as what came in through them.
 """
 
-import dataclasses
 from collections import Counter
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 MAX_TOTAL_ATOMS = 1 << 62
 """No asset's total passes this, so a wallet and the sum of two fit a `bigint`."""
@@ -17,8 +16,7 @@ OUTSIDE = ("deposits", "withdrawals", "adjustments", "exchange_payable")
 TransactionType = Literal["deposit", "withdrawal", "purchase", "refund", "trade", "fee", "adjustment"]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(NamedTuple):
     """One leg. `user_id` is set for a `wallet` and its `pending`, and `type` for what the user sees of it."""
 
     account: str

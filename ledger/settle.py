@@ -1,98 +1,78 @@
-"""A run of executions enters the books: lock, fetch, decide, persist, in the caller's one transaction."""
+"""A run of executions enters the books: look, decide, write, each of the two statements whole by itself.
 
-from collections.abc import Mapping, Sequence
-from itertools import chain
+No lock is held between them. The write fails as a whole when another worker has moved the watermark, and then nothing
+of what was looked at counts; only a run of the same market changes what a run of this market reads.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import NamedTuple
 
 from ledger.connection import Connection
+from ledger.literals import Field, numbers, rows
 from ledger.queries import query
 from ledger.settle_rules import concerned, settle
-from ledger.settlement import Assets, Order, Settlement, Trade
+from ledger.settlement import Assets, Order, Settlement
+from ledger.watermarks import Step
 from schemas.executions import ChainedExecution
 
 ORDER_COLUMNS = attrgetter(
-    "order_id", "state", "reason", "lots", "filled_lots", "filled_quote_atoms", "held_remaining", "seq", "at_ms"
+    "state", "reason", "lots", "filled_lots", "filled_quote_atoms", "held_remaining", "seq", "at_ms"
 )
 TERMS_COLUMNS = attrgetter(
     "seq", "status", "maker_fee_bps", "taker_fee_bps", "band_bps", "min_notional_atoms", "house_price_ticks"
 )
-POSTING_COLUMNS = attrgetter("account", "user_id", "market", "asset", "amount", "order_id", "type")
-TRADE_COLUMNS = attrgetter(
-    "market", "trade_seq", "seq", "kind", "price_ticks", "lots", "quote_atoms", "taker_side", "taker_order_id",
-    "taker_user_id", "taker_fee_atoms", "maker_order_id", "maker_user_id", "maker_fee_atoms", "at_ms",
-)  # fmt: skip
+
+
+class Seen(NamedTuple):
+    """The orders and the pending commands of a run, and by what an order's row shows that it is still the same."""
+
+    orders: dict[int, Order]
+    versions: dict[int, tuple[str, int | None]]
+    commands: dict[int, int | None]
 
 
 async def settle_run(
-    connection: Connection, executions: Sequence[ChainedExecution], assets: Mapping[str, Assets]
+    connection: Connection, step: Step, executions: Sequence[ChainedExecution], assets: Mapping[str, Assets]
 ) -> Settlement:
-    """Applies the run; what it did is returned for the announcement after the commit."""
-    wallets, orders = concerned(executions, assets)
-    await lock_wallets(connection, sorted(wallets))
-    settlement = settle(executions, assets, await _orders(connection, orders), await _commands(connection, executions))
-    await _persist(connection, settlement)
+    """Applies the run and its watermarks in one transaction; what it did is returned for the announcement after it."""
+    seen = await _look(connection, executions, assets)
+    settlement = settle(executions, assets, seen.orders, seen.commands)
+    await connection.execute(query("settle.write"), *step.place, *map(rows, _written(step, settlement, seen.versions)))
     return settlement
 
 
 async def market_assets(connection: Connection, symbols: Sequence[str]) -> dict[str, Assets]:
     """What these markets trade; it never changes."""
-    rows = await connection.fetch(query("settle.assets"), symbols)
-    return {row["symbol"]: Assets(row["base"], row["quote"]) for row in rows}
+    found = await connection.fetch(query("settle.assets"), symbols)
+    return {row["symbol"]: Assets(row["base"], row["quote"]) for row in found}
 
 
-async def lock_wallets(connection: Connection, keys: Sequence[tuple[int, str]]) -> None:
-    """Wallets that are not there yet are made, then all are locked in order."""
-    if not keys:
-        return
-    users, assets = _columns(keys)
-    if len(await connection.fetch(query("settle.lock_wallets"), users, assets)) < len(keys):
-        await connection.execute(query("settle.add_wallets"), users, assets)
-        await connection.fetch(query("settle.lock_wallets"), users, assets)
+async def _look(connection: Connection, executions: Sequence[ChainedExecution], assets: Mapping[str, Assets]) -> Seen:
+    order_ids = concerned(executions, assets)
+    asked = [execution.command_id for execution in executions if execution.command_id is not None and execution.last]
+    seen = Seen({}, {}, {})
+    for row in await connection.fetch(query("settle.look"), numbers(order_ids), numbers(asked)):
+        is_order, other, number = row[:3]
+        if is_order:
+            seen.orders[number] = order = Order(*row[2:])
+            seen.versions[number] = order.state, other
+        else:
+            seen.commands[number] = other
+    return seen
 
 
-async def _orders(connection: Connection, order_ids: set[int]) -> dict[int, Order]:
-    if not order_ids:
-        return {}
-    rows = await connection.fetch(query("settle.lock_orders"), sorted(order_ids))
-    return {row[0]: Order(*row) for row in rows}
-
-
-async def _commands(connection: Connection, executions: Sequence[ChainedExecution]) -> dict[int, int | None]:
-    ids = [execution.command_id for execution in executions if execution.command_id is not None and execution.last]
-    if not ids:
-        return {}
-    return {row["id"]: row["order_id"] for row in await connection.fetch(query("settle.pending_commands"), ids)}
-
-
-async def _persist(connection: Connection, done: Settlement) -> None:
-    wallets = [(*key, w.available, w.held, w.pending) for key, w in done.wallets.items()]
-    await write_rows(connection, "settle.move_wallets", [row for row in wallets if any(row[2:])])
-    accounts = [(*key, delta) for key, delta in done.system.items() if delta]
-    await write_rows(connection, "settle.move_system_accounts", accounts)
-    await write_rows(connection, "settle.set_orders", [ORDER_COLUMNS(order) for order in done.orders.values()])
-    await _add_trades(connection, done.trades)
-    decided = [(d.result.command_id, d.result.outcome, d.partition, d.offset, d.at_ms) for d in done.decided]
-    await write_rows(connection, "settle.decide_commands", decided)
-    markets = [(symbol, *TERMS_COLUMNS(terms)) for symbol, terms in done.markets.items()]
-    await write_rows(connection, "settle.change_markets", markets)
-
-
-async def _add_trades(connection: Connection, trades: Sequence[Trade]) -> None:
-    if not trades:
-        return
-    ids = [row[0] for row in await connection.fetch(query("settle.transfer_ids"), len(trades))]
-    numbered = list(zip(ids, trades, strict=True))
-    await write_rows(connection, "settle.add_trades", [(number, *TRADE_COLUMNS(trade)) for number, trade in numbered])
-    legs = chain.from_iterable([(number, *POSTING_COLUMNS(leg)) for leg in trade.legs] for number, trade in numbered)
-    await write_rows(connection, "settle.add_postings", list(legs))
-
-
-async def write_rows(connection: Connection, name: str, rows: Sequence[Sequence[Any]]) -> None:
-    """Rows go as one array a column."""
-    if rows:
-        await connection.execute(query(name), *_columns(rows))
-
-
-def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+def _written(
+    step: Step, done: Settlement, versions: Mapping[int, tuple[str, int | None]]
+) -> Iterable[Sequence[Sequence[Field]]]:
+    """The rows of each kind, wallets and orders in the order of their locks."""
+    yield step.rows()
+    wallets = sorted(done.wallets.items())
+    yield [(*key, w.available, w.held, w.pending) for key, w in wallets if w.available or w.held or w.pending]
+    orders = sorted(done.orders.items())
+    yield [(number, *versions[number], *ORDER_COLUMNS(order)) for number, order in orders]
+    yield [(*key, amount) for key, amount in sorted(done.system.items()) if amount]
+    yield [trade[:-1] for trade in done.trades]
+    yield [(line, *leg) for line, trade in enumerate(done.trades, 1) for leg in trade.legs]
+    yield [(d.result.command_id, d.result.outcome, d.partition, d.offset, d.at_ms) for d in done.decided]
+    yield [(symbol, *TERMS_COLUMNS(terms)) for symbol, terms in done.markets.items()]

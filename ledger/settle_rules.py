@@ -34,27 +34,21 @@ from schemas.results import Result
 ORDER_EVENTS = (Rested, Filled, Canceled, Reduced, Expired, Rejected, HouseFilled)
 
 
-def concerned(
-    executions: Iterable[ChainedExecution], assets: Mapping[str, Assets]
-) -> tuple[set[tuple[int, str]], set[int]]:
-    """The wallets and the orders to lock before `settle`."""
-    wallets: set[tuple[int, str]] = set()
+def concerned(executions: Iterable[ChainedExecution], assets: Mapping[str, Assets]) -> list[int]:
+    """The orders to look at before `settle`, each once."""
     orders: set[int] = set()
     for execution in executions:
-        pair = assets.get(execution.market)
         for event in execution.events:
             if isinstance(event, Traded):
-                orders |= {event.maker_order_id, event.taker_order_id}
-                users = {event.maker_user_id, event.taker_user_id}
+                orders.add(event.maker_order_id)
+                orders.add(event.taker_order_id)
             elif isinstance(event, ORDER_EVENTS):
                 orders.add(event.order_id)
-                users = {event.user_id}
             else:
                 continue
-            if pair is None:
+            if execution.market not in assets:
                 raise Mismatch(f"market {execution.market} is not in the books")
-            wallets |= {(user, asset) for user in users for asset in (pair.base, pair.quote)}
-    return wallets, orders
+    return sorted(orders)
 
 
 def settle(
@@ -81,6 +75,7 @@ class _Books:
         self.settlement = Settlement()
         self._orders = orders
         self._commands = commands
+        self._decided: set[int] = set()
         self.execution: ChainedExecution
         self.assets: Assets
 
@@ -96,8 +91,9 @@ class _Books:
         if command_id is None or command_id not in self._commands or not execution.last or not execution.events:
             return
         final = execution.events[-1]
-        if isinstance(final, Ignored | Parked):
+        if isinstance(final, Ignored | Parked) or command_id in self._decided:
             return
+        self._decided.add(command_id)
         result = self._result(command_id, final)
         self.settlement.decided.append(
             Decided(result, execution.reply, execution.partition, execution.offset, execution.time_ms)

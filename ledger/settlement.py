@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections import defaultdict
+from typing import NamedTuple
 
 from ledger.postings import Posting
 from schemas.commands import Side
@@ -48,8 +49,7 @@ class Wallet:
     pending: int = 0
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Trade:
+class Trade(NamedTuple):
     """A row of `trades`, and the legs of its transfer."""
 
     market: str
@@ -70,8 +70,7 @@ class Trade:
     legs: tuple[Posting, ...]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(NamedTuple):
     """A command that has its outcome, where it lies in the journal, and who waits for it."""
 
     result: Result

@@ -139,20 +139,26 @@ def _host(settings: Settings) -> str:
 
 
 @contextlib.asynccontextmanager
-async def transaction(connections: Pool) -> AsyncIterator[Connection]:
-    """One transaction on a connection of the pool: committed when the block ends, rolled back when it raises.
+async def connection(connections: Pool) -> AsyncIterator[Connection]:
+    """A connection of the pool, on which each statement is a transaction of its own.
 
-    When the connection is cut inside, the library's own block hides that behind an `InterfaceError`, the word for a
-    mistake of ours; here it stays what it is, one of UNWELL.
+    When the connection is cut meanwhile, the library hides that behind an `InterfaceError`, the word for a mistake of
+    ours; here it stays what it is, one of UNWELL.
     """
-    async with connections.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+    async with connections.acquire(timeout=ACQUIRE_TIMEOUT_S) as one:
         try:
-            async with connection.transaction():
-                yield connection
+            yield one
         except exceptions.InterfaceError as error:
-            if _is_cut(connection):
-                raise exceptions.ConnectionDoesNotExistError(f"cut inside a transaction: {error}") from error
+            if _is_cut(one):
+                raise exceptions.ConnectionDoesNotExistError(f"cut while it was used: {error}") from error
             raise
+
+
+@contextlib.asynccontextmanager
+async def transaction(connections: Pool) -> AsyncIterator[Connection]:
+    """One transaction on a connection of the pool: committed when the block ends, rolled back when it raises."""
+    async with connection(connections) as one, one.transaction():
+        yield one
 
 
 def _is_cut(connection: Connection) -> bool:

@@ -16,9 +16,12 @@ from ledger.hold_rules import NewOrder, Placed
 from ledger.holds import place
 from ledger.migrate import migrate
 from ledger.reconcile import differences
-from ledger.settle import market_assets, settle_run
+from ledger.settle import settle_run
+from ledger.settlement import Assets
+from ledger.watermarks import Step
 from runtime import postgres
 from runtime.bench import Bench, Measuring
+from runtime.journal.watermark import Mark
 from schemas.executions import ChainedExecution, Traded
 
 SYMBOL, PRICE = "BTC-USD", 10_000
@@ -58,6 +61,8 @@ class Floor:
         self.pool = pool
         self.engine = Market(SYMBOL)
         self.seq = 0
+        self.mark = Mark()
+        self.assets = {SYMBOL: Assets("BTC", "USD")}
         self._orders = self._crossing(users)
 
     def _crossing(self, users: Sequence[int]) -> Iterator[NewOrder]:
@@ -106,8 +111,11 @@ class Floor:
         return [executions[start : start + BATCH] for start in range(0, len(executions), BATCH)]
 
     async def settle(self, executions: Sequence[ChainedExecution]) -> None:
-        async with postgres.transaction(self.pool) as connection:
-            await settle_run(connection, executions, await market_assets(connection, [SYMBOL]))
+        after = Mark(executions[-1].seq, executions[-1].offset, "", executions[-1].offset)
+        async with self.pool.acquire() as connection:
+            step = Step("wallet", "executions", 0, {SYMBOL: self.mark}, {SYMBOL: after})
+            await settle_run(connection, step, executions, self.assets)
+        self.mark = after
 
 
 async def measure(measuring: Measuring) -> None:

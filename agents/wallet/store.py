@@ -16,7 +16,7 @@ from ledger.settlement import Assets, Decided, Mismatch, Order
 from runtime.journal.errors import Broken, NotYet, Unwell
 from runtime.journal.sink import Run
 from runtime.journal.watermark import Mark
-from runtime.postgres import UNWELL, Connection, Pool, transaction
+from runtime.postgres import UNWELL, Connection, Pool, connection, transaction
 from schemas.topics import BATCHES, EXECUTIONS, FILLS
 
 CONSUMER = "wallet"
@@ -40,18 +40,14 @@ class BooksStore:
 
     async def watermarks(self, topic: str, partition: int) -> Mapping[str, Mark]:
         try:
-            async with self._connections().acquire() as connection:
-                return await watermarks.read(connection, CONSUMER, topic, partition)
+            async with connection(self._connections()) as one:
+                return await watermarks.read(one, CONSUMER, topic, partition)
         except UNWELL as error:
             raise Unwell(f"PostgreSQL does not say how far the books are: {error!r}") from error
 
     async def apply(self, run: Run[Any]) -> None:
         try:
-            async with transaction(self._connections()) as connection:
-                await watermarks.hold(connection, CONSUMER, run.topic, run.partition, run.before)
-                await self._learn(connection, run)
-                decided, touched = await self._write(connection, run)
-                await watermarks.move(connection, CONSUMER, run.topic, run.partition, run.after)
+            decided, touched = await self._write(run)
         except UNWELL as error:
             raise Unwell(f"PostgreSQL did not take a run: {error!r}") from error
         except TooEarly as error:
@@ -61,23 +57,30 @@ class BooksStore:
         self._announce(decided)
         self._touch(touched)
 
-    async def _write(self, connection: Connection, run: Run[Any]) -> tuple[Sequence[Decided], Iterable[Touched]]:
+    async def _write(self, run: Run[Any]) -> tuple[Sequence[Decided], Iterable[Touched]]:
         """What was decided, and whose orders and wallets have changed; batches and fills decide no command."""
         values = [told.value for told in run.records]
+        step = watermarks.Step(CONSUMER, run.topic, run.partition, run.before, run.after)
         if run.topic == EXECUTIONS.name:
-            done = await settle_run(connection, values, self._assets)
+            async with connection(self._connections()) as one:
+                await self._learn(one, run)
+                done = await settle_run(one, step, values, self._assets)
             return done.decided, _touched(done.orders.values(), done.wallets)
-        if run.topic == BATCHES.name:
-            outcome = await gather_run(connection, values, self._assets, (CONSUMER, EXECUTIONS.name))
-        else:
-            assert run.topic == FILLS.name, f"nothing here knows what {run.topic} does to the books"
-            outcome = await settle_fill_run(connection, values, self._assets)
+        async with transaction(self._connections()) as one:
+            await watermarks.hold(one, *step.place, run.before)
+            await self._learn(one, run)
+            if run.topic == BATCHES.name:
+                outcome = await gather_run(one, values, self._assets, (CONSUMER, EXECUTIONS.name))
+            else:
+                assert run.topic == FILLS.name, f"nothing here knows what {run.topic} does to the books"
+                outcome = await settle_fill_run(one, values, self._assets)
+            await watermarks.move(one, *step.place, run.after)
         return (), _touched(outcome.purchases.values(), outcome.wallets)
 
-    async def _learn(self, connection: Connection, run: Run[Any]) -> None:
+    async def _learn(self, one: Connection, run: Run[Any]) -> None:
         unknown = sorted({told.market for told in run.records} - self._assets.keys())
         if unknown:
-            self._assets |= await market_assets(connection, unknown)
+            self._assets |= await market_assets(one, unknown)
 
 
 def _touched(orders: Iterable[Order | Purchase], wallets: Iterable[tuple[int, str]]) -> Iterator[Touched]:

@@ -52,3 +52,38 @@ insert into transfers (id, kind, market, batch_id, created_at) overriding system
 select id, kind, market, batch_id, 'epoch'::timestamptz + at_ms * interval '1 millisecond'
 from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[]) as t (id, kind, market, batch_id, at_ms)
 order by id
+
+-- name: lock_wallets
+select w.user_id, w.asset
+from unnest($1::bigint[], $2::text[]) as k (user_id, asset)
+join wallets w on w.user_id = k.user_id and w.asset = k.asset
+order by w.user_id, w.asset for update of w
+
+-- name: add_wallets
+insert into wallets (user_id, asset)
+select user_id, asset from unnest($1::bigint[], $2::text[]) as k (user_id, asset) order by user_id, asset
+on conflict do nothing
+
+-- name: transfer_ids
+select nextval(pg_get_serial_sequence('transfers', 'id')) from generate_series(1, $1)
+
+-- name: move_wallets
+update wallets w
+set available = w.available + d.available, held = w.held + d.held, pending = w.pending + d.pending
+from unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
+    as d (user_id, asset, available, held, pending)
+where w.user_id = d.user_id and w.asset = d.asset
+
+-- name: move_system_accounts
+insert into system_accounts as s (account, market, asset, balance)
+select account, market, asset, delta
+from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) as d (account, market, asset, delta)
+order by account, market, asset
+on conflict (account, market, asset) do update set balance = s.balance + excluded.balance
+
+-- name: add_postings
+insert into postings (transfer_id, account, asset, amount, user_id, market, order_id, type)
+select transfer_id, account, asset, amount, user_id, market, order_id, type
+from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[], $8::text[])
+    with ordinality as p (transfer_id, account, asset, amount, user_id, market, order_id, type, line)
+order by line

@@ -22,6 +22,8 @@ from ledger.settle import market_assets, settle_run
 from ledger.settlement import Mismatch
 from ledger.transfer_rules import TransferRequest
 from ledger.transfers import transfer
+from ledger.watermarks import Step
+from runtime.journal.watermark import Mark
 from schemas.batches import BatchRecord, Closed, Failed, Fill, Filled
 from schemas.executions import ChainedExecution
 
@@ -42,6 +44,7 @@ class House:
         self.connection = connection
         self.engine = Market(SYMBOL)
         self.state = State(SYMBOL, 1, terms)
+        self.mark = Mark()
         self.seq = self.batch_seq = 0
         self.now_ms = 1_700_000_000_000
 
@@ -66,13 +69,10 @@ class House:
         return records
 
     async def settle(self, execution: ChainedExecution) -> None:
-        async with self.connection.transaction():
-            await settle_run(self.connection, [execution], await market_assets(self.connection, [SYMBOL]))
-            await self.connection.execute(
-                "insert into watermarks values ('wallet', 'executions', 0, $1, $2, 0, '', 0) "
-                "on conflict (consumer, topic, partition, market) do update set seq = excluded.seq",
-                SYMBOL, execution.seq,
-            )  # fmt: skip
+        after = Mark(execution.seq, execution.offset, "", execution.offset)
+        step = Step(*PLACE, 0, {SYMBOL: self.mark}, {SYMBOL: after})
+        await settle_run(self.connection, step, [execution], await market_assets(self.connection, [SYMBOL]))
+        self.mark = after
         assert await differences(self.connection) == []
 
     async def apply(self, records: Sequence[BatchRecord]) -> None:

@@ -99,7 +99,8 @@ CATALOG = {
         from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
         left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
         left join pg_collation l on l.oid = a.attcollation
-        where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'v') and c.relname <> 'migrations'
+        where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'v', 'c')
+          and c.relname <> 'migrations'
         order by 1, 3""",
     "tables": """
         select relname, relkind, reloptions, obj_description(oid, 'pg_class') from pg_class

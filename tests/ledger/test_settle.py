@@ -20,6 +20,8 @@ from ledger.settle import market_assets, settle_run
 from ledger.settlement import Settlement
 from ledger.transfer_rules import TransferRequest
 from ledger.transfers import transfer
+from ledger.watermarks import Step
+from runtime.journal.watermark import Mark
 from schemas.commands import Command, OpenMarket
 from schemas.executions import ChainedExecution
 
@@ -38,6 +40,7 @@ class Exchange:
     def __init__(self, connection: Any) -> None:
         self.connection = connection
         self.engine = Market(SYMBOL)
+        self.mark = Mark()
         self.seq = 0
         self.now_ms = 1_700_000_000_000
 
@@ -58,8 +61,10 @@ class Exchange:
         return executions
 
     async def settle(self, executions: Sequence[ChainedExecution]) -> Settlement:
-        async with self.connection.transaction():
-            done = await settle_run(self.connection, executions, await market_assets(self.connection, [SYMBOL]))
+        after = Mark(executions[-1].seq, executions[-1].offset, "", executions[-1].offset)
+        step = Step("wallet", "executions", 0, {SYMBOL: self.mark}, {SYMBOL: after})
+        done = await settle_run(self.connection, step, executions, await market_assets(self.connection, [SYMBOL]))
+        self.mark = after
         assert await differences(self.connection) == []
         return done
 

@@ -330,8 +330,8 @@ class Books:
 
     def decide(self, executions: Sequence[ChainedExecution]) -> Settlement:
         assets = self._assets()
-        _, ids = settle_rules.concerned(executions, assets)
-        orders = {i: _as_fetched(self.orders[i]) for i in sorted(ids) if i in self.orders}
+        ids = settle_rules.concerned(executions, assets)
+        orders = {i: _as_fetched(self.orders[i]) for i in ids if i in self.orders}
         asked = [one.command_id for one in executions if one.command_id is not None and one.last]
         commands = {i: self.commands[i].order_id for i in asked if i in self.pending}
         return settle_rules.settle(executions, assets, orders, commands)
