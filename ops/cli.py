@@ -26,6 +26,7 @@ VERBS = (
     "dump",
     "reconcile",
     "replay",
+    "book",
     "batch",
     "admin",
     "shell",

@@ -34,7 +34,7 @@ async def partition_of(settings: Settings, market: str, given: int | None = None
 
     from ledger.connection import books
     from ledger.listings import partition_of as listed
-    from runtime.journal.verifying import Refused
+    from runtime.journal.errors import Refused
 
     if given is not None:
         if not 0 <= given < settings.kafka_partitions:

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     import uvloop
 
     from ops.journal import in_sentences
-    from runtime.journal.verifying import Refused
+    from runtime.journal.errors import Refused
 
     if args.all and (args.from_offset, args.to_offset, args.partition) != (None, None, None):
         print("tidemark: an offset belongs to one partition: name the --market.", file=sys.stderr)

@@ -14,6 +14,7 @@ from runtime.journal.differing import difference
 from runtime.journal.errors import Broken
 from runtime.journal.machine import C, E, Record
 from runtime.journal.partition import Partition
+from runtime.journal.replay import concerning
 
 MARK = slice(-34, -18)
 """Half of a sealed record's chain, in its hex digits: what is kept of each record to know its repeats."""
@@ -236,7 +237,10 @@ class Verification(Generic[C, E]):
         self.first_offset = partition.next_offset
         self.comparisons: dict[tuple[str, bytes], Comparison] = {}
         self._topics = [stream.topic for stream in partition.program.streams]
-        self._begin()
+        for known in partition.markets.values():
+            if market in (None, known.name):
+                for topic, track in zip(self._topics, known.tracks, strict=True):
+                    self._comparison(topic, known.key, track.seq)
 
     @property
     def executed(self) -> int:
@@ -262,18 +266,11 @@ class Verification(Generic[C, E]):
             if self.market in (None, known.name)
         }
 
-    def skip(self, records: Sequence[Record]) -> None:
-        """Execute what lies before the stretch that is compared."""
-        if records:
-            self.partition.run(self._relevant(records))
-            self.partition.next_offset = self.first_offset = records[-1].offset + 1
-            self._begin()
-
     def execute(self, records: Sequence[Record]) -> None:
         """What the next records of the journal give is what the topics must say."""
         if not records:
             return
-        relevant = self._relevant(records)
+        relevant = concerning(records, self.market)
         for outgoing in self.partition.run(relevant):
             comparison = self.comparisons.get((outgoing.topic, outgoing.key))
             if comparison is None:
@@ -309,26 +306,10 @@ class Verification(Generic[C, E]):
         for comparison in self.comparisons.values():
             comparison.give_up(below)
 
-    def _begin(self) -> None:
-        """Whatever is known now is compared from here on."""
-        for known in self.partition.markets.values():
-            if self.market in (None, known.name):
-                for topic, track in zip(self._topics, known.tracks, strict=True):
-                    self._comparison(topic, known.key, track.seq)
-
-    def _relevant(self, records: Sequence[Record]) -> Sequence[Record]:
-        return records if self.market is None else [record for record in records if self._concerns(record)]
-
     def _comparison(self, topic: str, key: bytes, seq: int = 0) -> Comparison:
         name = key.decode("utf-8", "backslashreplace")
         made = self.comparisons[topic, key] = Comparison(topic, name, seq)
         return made
-
-    def _concerns(self, record: Record) -> bool:
-        """Whether it may be a command to the market; a name can only hide behind an escape."""
-        value = record.value or b""
-        assert self.market is not None
-        return self.market.encode() in value or b"\\" in value
 
     def _find_disguised(self, topic: str, records: Sequence[Record]) -> None:
         """Readers take the market from the value, so one that hides under another key counts."""

@@ -12,3 +12,7 @@ class NotYet(Exception):  # noqa: N818  -- a state of the world, not a fault
 
 class Broken(Exception):  # noqa: N818  -- the broken family, by its name
     """Going on would be wrong: the message says why, and what mends it. The process halts with it."""
+
+
+class Refused(Exception):  # noqa: N818  -- an answer, not a fault
+    """A question that makes no sense of this journal: the message says why."""

@@ -9,13 +9,14 @@ import dataclasses
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-from runtime.journal.checkpoint import Manifest, decode, manifest_key, restore
 from runtime.journal.comparing import Verification, read
+from runtime.journal.errors import Refused
 from runtime.journal.machine import Program, Record
 from runtime.journal.partition import Partition
 from runtime.journal.reader import Reader
+from runtime.journal.replay import bring_to, within
+from runtime.journal.snapshots import Snapshots
 from runtime.settings import Settings
-from schemas.topics import changelog
 
 EXECUTED_AT_ONCE = 1000
 LEEWAY_MS = 60_000
@@ -36,10 +37,6 @@ class Stretch:
     first: int | None = None
     last: int | None = None
     whole: bool = True
-
-
-class Refused(Exception):  # noqa: N818  -- an answer to a question that makes no sense, not a fault
-    """What was asked cannot be answered; the message says why."""
 
 
 class Feed:
@@ -93,41 +90,6 @@ def _last_answered(records: Sequence[Record]) -> int:
     return -1
 
 
-class Snapshots:
-    """What the changelog holds of one partition."""
-
-    def __init__(self, program: Program[Any, Any], partition: int, entries: dict[bytes, bytes]) -> None:
-        self._program = program
-        self._partition = partition
-        self._entries = entries
-
-    @classmethod
-    async def read(cls, program: Program[Any, Any], reader: Reader, settings: Settings, partition: int) -> "Snapshots":
-        topic = settings.topic(changelog(program.name, program.table).name)
-        begin, end = (await reader.bounds(topic, [partition]))[partition]
-        entries: dict[bytes, bytes] = {}
-        async for records in reader.read(topic, partition, begin, end):
-            entries |= {record.key: record.value for record in records if record.key and record.value}
-        return cls(program, partition, entries)
-
-    def manifests(self) -> dict[bytes, Manifest]:
-        keys = [manifest_key(self._partition, side) for side in (0, 1)]
-        found = {key: decode(self._entries.get(key), Manifest) for key in keys}
-        return {key: manifest for key, manifest in found.items() if manifest is not None}
-
-    @property
-    def acknowledged(self) -> int:
-        """All outcomes of the offsets below were acknowledged before this was written."""
-        return max((manifest.next_offset for manifest in self.manifests().values()), default=0)
-
-    def newest(self, limit: int | None = None) -> Partition[Any, Any] | None:
-        """The state of the newest whole snapshot at or before an offset; None when there is none."""
-        late = {key for key, one in self.manifests().items() if limit is not None and one.next_offset > limit}
-        entries = {key: value for key, value in self._entries.items() if key not in late}
-        restored = restore(self._program, self._partition, entries)
-        return restored.partition if restored.found else None
-
-
 async def verify(
     program: Program[Any, Any], settings: Settings, stretch: Stretch, progress: Callable[[int, int], None]
 ) -> Verification[Any, Any]:
@@ -154,10 +116,9 @@ class _Run:
         first, stop = self._checked(begin, end)
         state = await self._start(first, begin)
         first = state.next_offset if first is None else first
-        verification = Verification(state, self._stretch.market)
-        async for records in self._reader.read(self._journal, self._partition, state.next_offset, first):
-            verification.skip(records)
-            self._progress(verification.executed, stop)
+        market, tell = self._stretch.market, self._progress
+        await bring_to(state, self._reader, self._journal, first, market=market, progress=lambda done: tell(done, stop))
+        verification = Verification(state, market)
         feeds = [await self._feed(stream.topic, first, stop) for stream in self._program.streams]
         try:
             await self._execute(verification, first, stop, feeds)
@@ -181,26 +142,21 @@ class _Run:
     def _checked(self, begin: int, end: int) -> tuple[int | None, int]:
         """The first offset if one was named, and the end of what is to be executed."""
         name, first, last = f"{self._journal}/{self._partition}", self._stretch.first, self._stretch.last
-        if end == begin:
-            raise Refused(f"{name} is empty: nothing was ever journaled there.")
-        for offset in (first, last):
-            if offset is not None and offset >= end:
-                raise Refused(f"{name} ends at {end}: offset {offset} is not there yet.")
-            if offset is not None and offset < begin:
-                raise Refused(f"{name} begins at {begin}: offset {offset} was deleted.")
+        within(name, begin, end, first, last)
         if first is not None and last is not None and last < first:
             raise Refused(f"The stretch ends at {last}, before it begins at {first}.")
         return first, end if last is None else last + 1
 
     async def _start(self, first: int | None, begin: int) -> Partition[Any, Any]:
-        stretch, fresh = self._stretch, Partition(self._program, self._partition)
-        if not stretch.whole or begin > 0:
-            limit = first if first is not None or stretch.last is None else stretch.last + 1
-            state = (await self._snapshots()).newest(limit)
-            if state is None and (first is None or begin > 0):
-                raise Refused(f"No snapshot of partition {self._partition} is usable: verify from the start.")
-            return state or fresh
-        return fresh
+        """The empty state, unless a snapshot is asked for or the journal's beginning is gone."""
+        stretch = self._stretch
+        if stretch.whole and begin == 0:
+            return Partition(self._program, self._partition)
+        limit = first if first is not None or stretch.last is None else stretch.last + 1
+        state = (await self._snapshots()).newest(limit)
+        if state is None and (first is None or begin > 0):
+            raise Refused(f"No snapshot of partition {self._partition} is usable: verify from the start.")
+        return state or Partition(self._program, self._partition)
 
     def _check_open(self, verification: Verification[Any, Any], stop: int) -> None:
         """The market must have been opened by the end of the stretch."""
@@ -230,15 +186,21 @@ class _Run:
         topic's begin if that clock has been set back."""
         if first >= stop:
             return end
-        async for records in self._reader.read(self._journal, self._partition, first, first + 1):
-            found = await self._reader.since(topic, self._partition, records[0].timestamp - LEEWAY_MS)
-            break
+        command = await self._record(self._journal, first)
+        assert command is not None, "the journal has it"
+        found = await self._reader.since(topic, self._partition, command.timestamp - LEEWAY_MS)
         start = end if found is None else found
-        if start > begin:
-            async for records in self._reader.read(topic, self._partition, start - 1, start):
-                reading = read(records[0].value or b"")
-                return begin if isinstance(reading, str) or reading.offset >= first else start
-        return begin
+        before = await self._record(topic, start - 1) if start > begin else None
+        if before is None:
+            return begin
+        reading = read(before.value or b"")
+        return begin if isinstance(reading, str) or reading.offset >= first else start
+
+    async def _record(self, topic: str, offset: int) -> Record | None:
+        found: list[Record] = []
+        async for records in self._reader.read(topic, self._partition, offset, offset + 1):
+            found += records
+        return found[0] if found else None
 
     async def _find_all(self, verification: Verification[Any, Any], feeds: Sequence[Feed]) -> None:
         for feed in feeds:
