@@ -219,7 +219,7 @@ class Books:
                 "order_kind": new.kind, "side": new.side, "lots": order.lots, "quote_atoms": new.quote_atoms,
                 "price_ticks": new.price_ticks, "time_in_force": new.time_in_force, "post_only": new.post_only,
                 "self_trade": new.self_trade, "hold_asset": new.hold_asset, "hold_atoms": new.hold_atoms,
-                "client_order_id": new.key, "body_digest": new.digest,
+                "placed_by": new.placed_by, "client_order_id": new.key, "body_digest": new.digest,
             }  # fmt: skip
         return self.markets[row.market].partition, command_of(fields)
 
