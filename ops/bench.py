@@ -19,7 +19,14 @@ from pathlib import Path
 from runtime.bench import Bench, Measuring, Row, report, table, this_machine
 from runtime.settings import Settings, load
 
-MODULES = ("runtime.anchors", "runtime.journal.bench.measure", "agents.wallet.bench", "ops.replay.bench", "api.bench")
+MODULES = (
+    "runtime.anchors",
+    "runtime.journal.bench.measure",
+    "agents.wallet.bench",
+    "ops.replay.bench",
+    "ledger.replay.bench",
+    "api.bench",
+)
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

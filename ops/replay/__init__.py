@@ -6,7 +6,7 @@ An action is a file of this folder with `register(actions)` and `run(args) -> in
 import argparse
 import importlib
 
-ACTIONS = ("verify",)
+ACTIONS = ("verify", "books")
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

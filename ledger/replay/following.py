@@ -1,0 +1,130 @@
+"""One way through the topics: accounts first, then each partition's commands with what became of them, then batches and
+fills. Topics have no common order, but whatever depends on something else comes after it here.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
+
+from ledger.replay.known import Known
+from ledger.replay.remade_rules import Remade
+from ledger.replay.row_rules import Asked
+from ledger.replay.store import Tables, Writer
+from ledger.replay.topics import Marks, Place, Stretch, Topics
+from runtime.journal.watermark import resume_at
+from schemas.topics import BATCHES, COMMANDS, EXECUTIONS, FILLS, LEDGER_ENTRIES
+
+ROWS_AT_ONCE = 50_000
+Ends = Mapping[Place, int]
+Read = Callable[[int], None]
+"""Told how many more records have been read."""
+
+
+class Following:
+    """Reads on from where it is to any ends, as often as it is asked to."""
+
+    def __init__(
+        self,
+        topics: Topics,
+        remade: Remade,
+        tables: Tables,
+        writer: Writer,
+        known: Known,
+        read: Read = lambda _count: None,
+    ) -> None:
+        self.at: dict[Place, int] = {}
+        """Where to go on, in the topics that have no watermark."""
+        self.marks: dict[Place, Marks] = {}
+        self._topics = topics
+        self._remade = remade
+        self._tables = tables
+        self._writer = writer
+        self.known = known
+        self._read = read
+        self.entry_ids: set[int] = set()
+
+    def stretch(self, place: Place, ends: Ends) -> Stretch:
+        """What is left of a partition up to its end."""
+        start = resume_at(self.marks[place], 0) if place in self.marks else self.at.get(place, 0)
+        return Stretch(place[1], start, ends.get(place, 0))
+
+    async def to(self, ends: Ends) -> None:
+        """Everything up to these ends is in the tables or in the hand."""
+        partitions = sorted({partition for _, partition in ends})
+        for partition in partitions:
+            await self._entries(partition, ends)
+        for partition in partitions:
+            await self._outcomes(partition, ends)
+        for partition in partitions:
+            await self._batches(partition, ends)
+        for partition in partitions:
+            await self._fills(partition, ends)
+        await self._writer.settled()
+
+    async def _entries(self, partition: int, ends: Ends) -> None:
+        stretch = self.stretch((LEDGER_ENTRIES.name, partition), ends)
+        async with aclosing(self._topics.entries(stretch)) as batches:
+            async for entries in batches:
+                fresh = [entry for entry in entries if entry.entry_id not in self.entry_ids]
+                self.entry_ids |= {entry.entry_id for entry in fresh}
+                for entry in await self.known.new_entries(fresh):
+                    self._remade.enter(entry)
+                await self._done(len(entries))
+        self._reached(LEDGER_ENTRIES.name, stretch)
+
+    async def _outcomes(self, partition: int, ends: Ends) -> None:
+        """Commands are read just as far as what became of them, and at last to their own end."""
+        stretch = self.stretch((EXECUTIONS.name, partition), ends)
+        asked = self.stretch((COMMANDS.name, partition), ends)
+        marks = self.marks.setdefault((EXECUTIONS.name, partition), {})
+        async with (
+            aclosing(self._topics.commands(asked)) as commands,
+            aclosing(self._topics.executions(stretch, marks)) as outcomes,
+        ):
+            last = -1
+            async for executions in outcomes:
+                while executions and last < executions[-1].offset < asked.stop:
+                    if (batch := await anext(commands, None)) is None:
+                        break
+                    last = await self._commands(batch, last)
+                self._remade.execute(executions)
+                await self._done(len(executions))
+            async for batch in commands:
+                await self._commands(batch, last)
+        self._reached(COMMANDS.name, asked)
+
+    async def _commands(self, batch: Sequence[Asked], last: int) -> int:
+        """The last offset by now."""
+        for asked in await self.known.new_commands(batch):
+            self._remade.command(asked)
+        await self._done(len(batch))
+        return batch[-1].offset if batch else last
+
+    async def _batches(self, partition: int, ends: Ends) -> None:
+        marks = self.marks.setdefault((BATCHES.name, partition), {})
+        async with aclosing(self._topics.batches(self.stretch((BATCHES.name, partition), ends), marks)) as batches:
+            async for records in batches:
+                await self._learn(event.batch_id for record in records for event in record.events)
+                self._remade.gather(records)
+                await self._done(len(records))
+
+    async def _fills(self, partition: int, ends: Ends) -> None:
+        marks = self.marks.setdefault((FILLS.name, partition), {})
+        async with aclosing(self._topics.fills(self.stretch((FILLS.name, partition), ends), marks)) as batches:
+            async for fills in batches:
+                await self._learn(fill.batch_id for fill in fills)
+                self._remade.fill(fills)
+                await self._done(len(fills))
+
+    async def _learn(self, batch_ids: Iterable[str]) -> None:
+        """Batches of the tables that are spoken of again."""
+        if missing := {*batch_ids} - self._remade.batches.keys():
+            await self._writer.settled()
+            self._remade.batches |= await self._tables.batches(missing)
+
+    async def _done(self, records: int) -> None:
+        self._read(records)
+        if sum(map(len, self._remade.rows.values())) >= ROWS_AT_ONCE:
+            await self._writer.write(self._remade.drain())
+
+    def _reached(self, topic: str, stretch: Stretch) -> None:
+        self.at[topic, stretch.partition] = max(stretch.start, stretch.stop)

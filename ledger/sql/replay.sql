@@ -1,0 +1,122 @@
+-- The books made again from the topics: what is read of the tables before, and what is written beside plain rows.
+-- `books.` stands for the schema where another one than that in sight is asked.
+
+-- name: add_markets
+-- Each gets its sequence of command numbers with its row.
+insert into markets (symbol, base, quote, partition, is_house, base_scale, quote_scale, tick_size, lot_size,
+                     lot_base_atoms, tick_lot_quote_atoms, maker_fee_bps, taker_fee_bps, band_bps, min_notional_atoms)
+values ($1, $2, $3, $4, not exists (select from markets m where m.base = $2 and m.is_house), $5, $6, $7, $8, $9, $10,
+        $11, $12, $13, $14)
+
+-- name: add_currencies
+-- Of markets that were opened before new currencies were told to the topics.
+insert into currencies (code, name, scale) select code, code, scale from unnest($1::text[], $2::smallint[]) as c (code, scale)
+on conflict do nothing
+
+-- name: make_admins
+update users set is_admin = true where id = any ($1::bigint[])
+
+-- name: add_wallets
+insert into wallets (user_id, asset)
+select user_id, asset from unnest($1::bigint[], $2::text[]) as k (user_id, asset)
+on conflict do nothing
+
+-- name: move_wallets
+update wallets w
+set available = w.available + d.available, held = w.held + d.held, pending = w.pending + d.pending
+from unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
+    as d (user_id, asset, available, held, pending)
+where w.user_id = d.user_id and w.asset = d.asset
+
+-- name: move_accounts
+insert into system_accounts as s (account, market, asset, balance)
+select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
+on conflict (account, market, asset) do update set balance = s.balance + excluded.balance
+
+-- name: set_markets
+update markets m
+set version = n.version, status = coalesce(n.status, m.status),
+    maker_fee_bps = coalesce(n.maker_fee_bps, m.maker_fee_bps),
+    taker_fee_bps = coalesce(n.taker_fee_bps, m.taker_fee_bps), band_bps = coalesce(n.band_bps, m.band_bps),
+    min_notional_atoms = coalesce(n.min_notional_atoms, m.min_notional_atoms),
+    house_price_ticks = coalesce(n.house_price_ticks, m.house_price_ticks)
+from unnest($1::text[], $2::bigint[], $3::text[], $4::integer[], $5::integer[], $6::integer[], $7::bigint[],
+            $8::bigint[])
+    as n (symbol, version, status, maker_fee_bps, taker_fee_bps, band_bps, min_notional_atoms, house_price_ticks)
+where m.symbol = n.symbol
+
+-- name: set_orders
+update orders o
+set state = n.state, reason = n.reason, lots = n.lots, filled_lots = n.filled_lots,
+    filled_quote_atoms = n.filled_quote_atoms, held_remaining = n.held_remaining, seq = n.seq, updated_at = n.updated_at,
+    is_aggregated = n.is_aggregated, batch_id = n.batch_id, batch_line = n.batch_line
+from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
+            $9::timestamptz[], $10::boolean[], $11::text[], $12::integer[])
+    as n (id, state, reason, lots, filled_lots, filled_quote_atoms, held_remaining, seq, updated_at, is_aggregated,
+          batch_id, batch_line)
+where o.id = n.id
+
+-- name: decide_commands
+update commands c
+set state = 'decided', outcome = n.outcome, journal_partition = n.partition, journal_offset = n.journal_offset,
+    decided_at = n.decided_at
+from unnest($1::bigint[], $2::text[], $3::integer[], $4::bigint[], $5::timestamptz[])
+    as n (id, outcome, partition, journal_offset, decided_at)
+where c.id = n.id
+
+-- name: drop_batches
+-- They come again as they are by now.
+delete from batches where id = any ($1::text[])
+
+-- name: batches
+select id, market, number, lots, notional_atoms, topped_up_atoms, state, filled_atoms, charged_asset, charged_atoms,
+       exchange_order_id, (extract(epoch from created_at) * 1000)::bigint as created_ms,
+       (extract(epoch from closed_at) * 1000)::bigint as closed_ms,
+       (extract(epoch from settled_at) * 1000)::bigint as settled_ms
+from batches where id = any ($1::text[])
+
+-- name: marks
+select topic, partition, market, seq, source_offset, chain, next_offset from watermarks where consumer = $1
+
+-- name: set_marks
+insert into watermarks as w (consumer, topic, partition, market, seq, source_offset, chain, next_offset)
+select $1, * from unnest($2::text[], $3::integer[], $4::text[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[])
+on conflict (consumer, topic, partition, market) do update
+set seq = excluded.seq, source_offset = excluded.source_offset, chain = excluded.chain,
+    next_offset = excluded.next_offset, updated_at = now()
+
+-- name: entered_currencies
+select code from books.currencies where code = any ($1::text[])
+
+-- name: entered_users
+select id from books.users where id = any ($1::bigint[])
+
+-- name: entered_admins
+select id from books.users where id = any ($1::bigint[]) and is_admin
+
+-- name: entered_transfers
+select id from books.transfers where id = any ($1::bigint[])
+
+-- name: known_commands
+select id, market, number, kind, order_id from commands where id = any ($1::bigint[])
+
+-- name: markets
+select symbol, base, quote, partition, base_scale, quote_scale, tick_size, lot_size, lot_base_atoms,
+       tick_lot_quote_atoms, maker_fee_bps, taker_fee_bps, band_bps, min_notional_atoms
+from markets
+
+-- name: open_orders
+select id, user_id, side, state, lots, filled_lots, filled_quote_atoms, held_remaining, reason, seq,
+       (extract(epoch from updated_at) * 1000)::bigint as at_ms, market, command_id, is_aggregated, batch_id, batch_line
+from orders where not is_done
+
+-- name: undecided
+select id, order_id from commands where state = 'pending'
+
+-- name: reached
+-- How far a consumer is in each partition, and how far in the journal that is.
+select topic, partition, max(next_offset) as next_offset, max(source_offset) as source_offset
+from books.watermarks where consumer = $1 group by topic, partition
+
+-- name: has_tables
+select exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = $1)
