@@ -1,4 +1,4 @@
-"""Connections to migrated books of their own."""
+"""Migrated books of their own: connections to them, and the same books in memory."""
 
 from collections.abc import AsyncIterator
 
@@ -8,6 +8,7 @@ import pytest
 from ledger.accounts import NewUser, create_user
 from runtime import postgres
 from runtime.settings import Settings
+from tests.ledger.stores import InMemory, InPostgres, Store
 
 
 @pytest.fixture
@@ -30,3 +31,21 @@ async def ada(connection: asyncpg.pool.PoolConnectionProxy) -> int:
     user_id = await create_user(connection, NewUser(username="ada", password_hash="-"))
     assert user_id is not None
     return user_id
+
+
+@pytest.fixture
+async def in_memory() -> AsyncIterator[InMemory]:
+    store = InMemory()
+    yield store
+    await store.prove()
+
+
+@pytest.fixture
+async def in_postgres(pool: asyncpg.Pool) -> InPostgres:
+    return InPostgres(pool)
+
+
+@pytest.fixture(params=["in_memory", pytest.param("in_postgres", marks=pytest.mark.stack)])
+def store(request: pytest.FixtureRequest) -> Store:
+    """Either of the books: what is true of one is true of the other."""
+    return request.getfixturevalue(request.param)

@@ -1,183 +1,127 @@
-"""The way of random orders through hold, engine and settlement: after every run the books must agree with themselves.
-
-The `pool` fixture proves I1 to I4 when a test ends; these tests also ask after each run.
+"""The way of orders through hold, engine and settlement, on either books, which must agree with themselves after
+every run.
 """
 
 import random
-from collections.abc import Sequence
-from typing import Any
+from collections import Counter
 
-import asyncpg
+import msgspec
 import pytest
 
-from agents.matching.engine import Market
-from ledger.accounts import NewUser, create_user
-from ledger.commands import add_command, journal_records
-from ledger.hold_rules import NewOrder, Placed
-from ledger.holds import place
-from ledger.reconcile import differences
-from ledger.settle import market_assets, settle_run
-from ledger.settlement import Settlement
-from ledger.transfer_rules import TransferRequest
-from ledger.transfers import transfer
-from ledger.watermarks import Step
-from runtime.journal.watermark import Mark
-from schemas.commands import Command, OpenMarket
+from runtime.journal.errors import Broken, Unwell
 from schemas.executions import ChainedExecution
-
-SYMBOL = "BTC-USD"
-TERMS = {
-    "base": "BTC", "quote": "USD", "base_scale": 8, "quote_scale": 8, "tick_size": "0.01", "lot_size": "0.0001",
-    "maker_fee_bps": 10, "taker_fee_bps": 20,
-}  # fmt: skip
-VALUE = 100  # quote atoms of a tick times a lot
-LOT = 10_000  # base atoms of a lot
-
-
-class Exchange:
-    """The pipeline in one hand: what the API, the matching agent and the wallet agent do, without a broker."""
-
-    def __init__(self, connection: Any) -> None:
-        self.connection = connection
-        self.engine = Market(SYMBOL)
-        self.mark = Mark()
-        self.seq = 0
-        self.now_ms = 1_700_000_000_000
-
-    def execute(self, command: Command, *, cut: int = 500) -> list[ChainedExecution]:
-        self.now_ms += 7
-        events = self.engine.apply(command, self.now_ms)
-        parts = [events[start : start + cut] for start in range(0, len(events), cut)]
-        executions = []
-        for number, part in enumerate(parts, 1):
-            self.seq += 1
-            executions.append(
-                ChainedExecution(
-                    market=SYMBOL, seq=self.seq, partition=0, offset=self.seq, time_ms=self.now_ms, part=number,
-                    last=number == len(parts), command="", command_id=getattr(command, "command_id", None), reply="",
-                    events=part, prev_chain="", chain="",
-                )
-            )  # fmt: skip
-        return executions
-
-    async def settle(self, executions: Sequence[ChainedExecution]) -> Settlement:
-        after = Mark(executions[-1].seq, executions[-1].offset, "", executions[-1].offset)
-        step = Step("wallet", "executions", 0, {SYMBOL: self.mark}, {SYMBOL: after})
-        done = await settle_run(self.connection, step, executions, await market_assets(self.connection, [SYMBOL]))
-        self.mark = after
-        assert await differences(self.connection) == []
-        return done
-
-    async def give(self, command_id: int) -> Settlement:
-        """One command, from its row to the books."""
-        (record,) = await journal_records(self.connection, [command_id])
-        return await self.settle(self.execute(record.command))
-
-    async def order(self, order_id: int) -> dict[str, Any]:
-        row = await self.connection.fetchrow(
-            "select state, reason, filled_lots, filled_quote_atoms, held_remaining, seq from orders where id = $1",
-            order_id,
-        )
-        return dict(row)
-
-    async def wallet(self, user_id: int) -> dict[str, tuple[int, int, int]]:
-        rows = await self.connection.fetch("select * from wallets where user_id = $1 order by asset", user_id)
-        return {row["asset"]: (row["available"], row["held"], row["pending"]) for row in rows}
-
-
-def limit(user_id: int, side: str, price: int, lots: int, key: str, **more: Any) -> NewOrder:
-    hold = ("USD", price * lots * VALUE) if side == "buy" else ("BTC", lots * LOT)
-    fields = {"time_in_force": "gtc", "self_trade": "expire_taker"} | more
-    return NewOrder(
-        user_id=user_id, market=SYMBOL, kind="limit", side=side, lots=lots, price_ticks=price, hold_asset=hold[0],
-        hold_atoms=hold[1], key=key, digest=key, **fields,
-    )  # fmt: skip
+from schemas.topics import EXECUTIONS
+from tests.ledger.exchange import FEES, LOT, SYMBOL, VALUE, Exchange
+from tests.ledger.stores import Store
 
 
 @pytest.fixture
-async def exchange(connection: asyncpg.pool.PoolConnectionProxy) -> Exchange:
+async def exchange(store: Store) -> Exchange:
     """An open market with fees, in books without users."""
-    await connection.execute("insert into currencies (code, name, scale) values ('BTC', 'Bitcoin', 8)")
-    await connection.execute(
-        "insert into markets (symbol, base, quote, partition, base_scale, quote_scale, tick_size, lot_size, "
-        "lot_base_atoms, tick_lot_quote_atoms) values ($1, 'BTC', 'USD', 0, 8, 8, 0.01, 0.0001, $2, $3)",
-        SYMBOL, LOT, VALUE,
-    )  # fmt: skip
-    exchange = Exchange(connection)
-    row = await add_command(connection, SYMBOL, "open_market", TERMS)
-    (record,) = await journal_records(connection, [row.command_id])
-    assert isinstance(record.command, OpenMarket)
-    await exchange.settle(exchange.execute(record.command))
+    assert await store.add_currency("BTC", "Bitcoin", 8)
+    exchange = Exchange(store)
+    await exchange.open(**FEES)
     return exchange
 
 
-async def rich(connection: Any, name: str) -> int:
-    user_id = await create_user(connection, NewUser(username=name, password_hash="-"))
-    assert user_id is not None
-    for asset, atoms in (("USD", 10**15), ("BTC", 10**12)):
-        await transfer(
-            connection,
-            TransferRequest(kind="deposit", user_id=user_id, asset=asset, amount_atoms=atoms, requested_by=user_id),
-        )
-    return user_id
-
-
-async def placed(exchange: Exchange, order: NewOrder) -> Placed:
-    (answer,) = await place(exchange.connection, [order], 1000)
-    assert isinstance(answer, Placed)
-    return answer
+async def order(exchange: Exchange, order_id: int) -> dict[str, object]:
+    row = await exchange.row("orders", order_id)
+    shown = ("state", "reason", "filled_lots", "filled_quote_atoms", "held_remaining", "seq")
+    return {name: row[name] for name in shown}
 
 
 async def test_an_opened_market_has_the_terms_that_the_journal_gave_it(exchange: Exchange) -> None:
-    row = await exchange.connection.fetchrow("select status, maker_fee_bps, taker_fee_bps, version from markets")
-    assert dict(row) == {"status": "open", "maker_fee_bps": 10, "taker_fee_bps": 20, "version": 1}
-    row = await exchange.connection.fetchrow("select state, outcome, journal_partition, journal_offset from commands")
-    assert dict(row) == {"state": "decided", "outcome": "market_opened", "journal_partition": 0, "journal_offset": 1}
+    [market] = await exchange.store.rows("markets")
+    shown = ("status", "maker_fee_bps", "taker_fee_bps", "version")
+    assert [market[name] for name in shown] == ["open", 10, 20, 1]
+    [command] = await exchange.store.rows("commands")
+    shown = ("state", "outcome", "journal_partition", "journal_offset")
+    assert [command[name] for name in shown] == ["decided", "market_opened", 0, 1]
 
 
 async def test_a_trade_moves_both_sides_takes_the_fees_and_returns_what_a_better_price_left(exchange: Exchange) -> None:
-    seller, buyer = await rich(exchange.connection, "seller"), await rich(exchange.connection, "buyer")
-    maker = await placed(exchange, limit(seller, "sell", 100_00, 10, "s1"))
+    seller, buyer = await exchange.rich("seller"), await exchange.rich("buyer")
+    maker = await exchange.placed(exchange.limit(seller, "sell", 100_00, 10, "s1"))
     await exchange.give(maker.command_id)
-    taker = await placed(exchange, limit(buyer, "buy", 110_00, 4, "b1"))
-    done = await exchange.give(taker.command_id)
+    taker = await exchange.placed(exchange.limit(buyer, "buy", 110_00, 4, "b1"))
+    decided = await exchange.give(taker.command_id)
     paid, got = 100_00 * 4 * VALUE, 4 * LOT
-    assert await exchange.order(maker.order_id) == {
+    assert await order(exchange, maker.order_id) == {
         "state": "partially_filled", "reason": None, "filled_lots": 4, "filled_quote_atoms": paid,
         "held_remaining": 6 * LOT, "seq": 3,
     }  # fmt: skip
-    assert await exchange.order(taker.order_id) == {
+    assert await order(exchange, taker.order_id) == {
         "state": "filled", "reason": None, "filled_lots": 4, "filled_quote_atoms": paid, "held_remaining": 0, "seq": 3,
     }  # fmt: skip
+    paid_fee, got_fee = paid * 10 // 10_000, got * 20 // 10_000
     assert await exchange.wallet(seller) == {
         "BTC": (10**12 - 10 * LOT, 6 * LOT, 0),
-        "USD": (10**15 + paid - paid * 10 // 10_000, 0, 0),
+        "USD": (10**15 + paid - paid_fee, 0, 0),
     }
-    assert await exchange.wallet(buyer) == {
-        "BTC": (10**12 + got - got * 20 // 10_000, 0, 0),
-        "USD": (10**15 - paid, 0, 0),
-    }
-    assert [one.result.outcome for one in done.decided] == ["filled"]
-    assert await exchange.connection.fetchval("select count(*) from trades") == 1
+    assert await exchange.wallet(buyer) == {"BTC": (10**12 + got - got_fee, 0, 0), "USD": (10**15 - paid, 0, 0)}
+    assert [one.result.outcome for one in decided] == ["filled"]
+    [trade] = await exchange.store.rows("trades")
+    assert trade == {
+        "id": trade["id"], "market": SYMBOL, "trade_seq": 1, "seq": 3, "kind": "book", "price_ticks": 100_00, "lots": 4,
+        "quote_atoms": paid, "taker_side": "buy", "taker_order_id": taker.order_id, "taker_user_id": buyer,
+        "taker_fee_atoms": got_fee, "maker_order_id": maker.order_id, "maker_user_id": seller,
+        "maker_fee_atoms": paid_fee, "at": exchange.now_ms,
+    }  # fmt: skip
+    legs = [row for row in await exchange.store.rows("postings") if row["transfer_id"] == trade["id"]]
+    shown = ("account", "user_id", "asset", "amount", "type")
+    assert Counter(tuple(leg[name] for name in shown) for leg in legs) == Counter(
+        [
+            ("wallet", seller, "BTC", -got, "trade"), ("wallet", seller, "USD", paid, "trade"),
+            ("wallet", seller, "USD", -paid_fee, "fee"), ("fees", None, "USD", paid_fee, None),
+            ("wallet", buyer, "BTC", got, "trade"), ("wallet", buyer, "USD", -paid, "trade"),
+            ("wallet", buyer, "BTC", -got_fee, "fee"), ("fees", None, "BTC", got_fee, None),
+        ]
+    )  # fmt: skip
 
 
 async def test_a_rejected_order_gives_its_whole_hold_back(exchange: Exchange) -> None:
-    seller, buyer = await rich(exchange.connection, "seller"), await rich(exchange.connection, "buyer")
-    await exchange.give((await placed(exchange, limit(seller, "sell", 100_00, 10, "s1"))).command_id)
-    order = await placed(exchange, limit(buyer, "buy", 100_00, 4, "b1", post_only=True))
-    await exchange.give(order.command_id)
-    assert await exchange.order(order.order_id) == {
+    seller, buyer = await exchange.rich("seller"), await exchange.rich("buyer")
+    await exchange.give((await exchange.placed(exchange.limit(seller, "sell", 100_00, 10, "s1"))).command_id)
+    placed = await exchange.placed(exchange.limit(buyer, "buy", 100_00, 4, "b1", post_only=True))
+    await exchange.give(placed.command_id)
+    assert await order(exchange, placed.order_id) == {
         "state": "rejected", "reason": "would_take", "filled_lots": 0, "filled_quote_atoms": 0, "held_remaining": 0,
         "seq": 3,
     }  # fmt: skip
     assert (await exchange.wallet(buyer))["USD"] == (10**15, 0, 0)
 
 
+async def test_a_run_that_another_worker_has_applied_changes_nothing(exchange: Exchange) -> None:
+    ada = await exchange.rich("ada")
+    placed = await exchange.placed(exchange.limit(ada, "buy", 100_00, 1, "k"))
+    run = exchange.run(EXECUTIONS.name, [(SYMBOL, one.seq, one) for one in await exchange.execute(placed.command_id)])
+    await exchange.store.apply(run)
+    before = [await exchange.store.rows(table) for table in ("orders", "wallets", "commands", "watermarks")]
+    with pytest.raises(Unwell, match="moved the watermark"):
+        await exchange.store.apply(run)
+    assert before == [await exchange.store.rows(table) for table in ("orders", "wallets", "commands", "watermarks")]
+    assert await exchange.store.marks(EXECUTIONS.name, 0) == run.after
+
+
+async def test_a_run_that_contradicts_the_books_is_written_nowhere(exchange: Exchange) -> None:
+    """Its first execution is right, its second names an order that nobody has: neither counts."""
+    ada = await exchange.rich("ada")
+    placed = await exchange.placed(exchange.limit(ada, "buy", 100_00, 1, "k"))
+    [rested] = await exchange.execute(placed.command_id)
+    [event] = rested.events
+    stranger = msgspec.structs.replace(event, order_id=99)
+    other = msgspec.structs.replace(rested, seq=rested.seq + 1, events=[stranger])
+    tables = ("orders", "wallets", "commands", "postings", "watermarks")
+    before = [await exchange.store.rows(table) for table in tables]
+    with pytest.raises(Broken, match="order 99 is not in the books"):
+        await exchange.settle([rested, other])
+    assert before == [await exchange.store.rows(table) for table in tables]
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_random_orders_cancels_and_reductions_leave_the_books_right(exchange: Exchange, seed: int) -> None:
     rng = random.Random(seed)
-    connection = exchange.connection
-    users = [await rich(connection, f"user{number}") for number in range(4)]
+    users = [await exchange.rich(f"user{number}") for number in range(4)]
     live: list[tuple[int, int]] = []
     run: list[ChainedExecution] = []
     for step in range(150):
@@ -186,28 +130,27 @@ async def test_random_orders_cancels_and_reductions_leave_the_books_right(exchan
             order_id, owner = rng.choice(live)
             kind = rng.choice(["cancel_order", "reduce_order"])
             arguments = {"lots": rng.randint(1, 8)} if kind == "reduce_order" else {}
-            command_id = (
-                await add_command(connection, SYMBOL, kind, arguments, user_id=owner, order_id=order_id)
-            ).command_id
+            row = await exchange.store.add_command(SYMBOL, kind, arguments, user_id=owner, order_id=order_id)
+            command_id = row.command_id
         else:
-            order = limit(
+            new = exchange.limit(
                 user, rng.choice(["buy", "sell"]), rng.randint(95, 105), rng.randint(1, 20), f"k{step}",
                 time_in_force=rng.choice(["gtc", "gtc", "gtc", "ioc", "fok"]),
                 self_trade=rng.choice(["expire_taker", "expire_maker", "expire_both"]),
             )  # fmt: skip
-            answer = await placed(exchange, order)
-            command_id = answer.command_id
-            live.append((answer.order_id, user))
-        (record,) = await journal_records(connection, [command_id])
-        run += exchange.execute(record.command, cut=2)
+            placed = await exchange.placed(new)
+            command_id = placed.command_id
+            live.append((placed.order_id, user))
+        run += await exchange.execute(command_id, cut=2)
         if rng.random() < 0.2:
             await exchange.settle(run)
             run = []
     if run:
         await exchange.settle(run)
-    assert await connection.fetchval("select count(*) from commands where state = 'pending'") == 0
+    assert [row["id"] for row in await exchange.store.rows("commands") if row["state"] == "pending"] == []
     assert exchange.engine.state is not None
     resting = {order.order_id: order.lots for order in exchange.engine.state.book.orders.values()}
-    rows = await connection.fetch("select id, lots - filled_lots as left_lots from orders where not is_done")
-    assert {row["id"]: row["left_lots"] for row in rows} == resting
-    assert len(await connection.fetch("select distinct state from orders")) >= 4
+    orders = await exchange.store.rows("orders")
+    is_open = {"pending", "open", "partially_filled"}
+    assert {row["id"]: row["lots"] - row["filled_lots"] for row in orders if row["state"] in is_open} == resting
+    assert len({row["state"] for row in orders}) >= 4
