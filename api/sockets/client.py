@@ -38,6 +38,7 @@ from schemas.errors import (
 )
 
 CLOSE_S = 5.0
+DRAIN_S = 0.05
 IDLE_S = 60.0
 GOING_AWAY, IDLE, SLOW, TOO_MUCH = 1001, 4000, 4008, 4029
 REASONS = {GOING_AWAY: "shutdown", IDLE: "idle", SLOW: "slow", TOO_MUCH: "too_much"}
@@ -134,6 +135,8 @@ class Client:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S):
                 await self._socket.close(code=code, message=reason.encode(), drain=False)
+                while not self._outlet.is_drained:
+                    await asyncio.sleep(DRAIN_S)
         self._outlet.cut()
 
     # What it says

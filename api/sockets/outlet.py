@@ -56,6 +56,11 @@ class Outlet:
         self._pipe.write(data)
         return len(waiting)
 
+    @property
+    def is_drained(self) -> bool:
+        """Whether the last words have gone out."""
+        return not self._pipe.get_write_buffer_size()
+
     def cut(self) -> None:
         """Nothing more can be said to him."""
         self.is_open = False
