@@ -36,14 +36,20 @@ log = logging.getLogger(__name__)
 class Desk:
     """One desk; several do no harm."""
 
-    def __init__(self, settings: Settings, connector: Connector, window_ms: int = WINDOW_MS) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        connector: Connector,
+        window_ms: int = WINDOW_MS,
+        breaker: Breaker | None = None,
+    ) -> None:
         self._settings = settings
         self._connector = connector
         self._window_ms = window_ms
         self._pool: postgres.Pool
         self._producer: aiokafka.AIOKafkaProducer
         self._store = DeskStore(lambda: self._pool)
-        self._breaker = Breaker()
+        self._breaker = breaker or Breaker()
         self._flying: dict[str, asyncio.Task[None]] = {}
         self._later: dict[str, int] = {}
         self._task: asyncio.Task[None] | None = None

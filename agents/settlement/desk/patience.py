@@ -20,6 +20,7 @@ def pause_ms(attempt: int, draw: int) -> int:
 class Breaker:
     """After so many failures in a row an exchange is left alone; then one question goes through, as a probe."""
 
+    rest_ms: int = OPEN_MS
     failures: int = 0
     closed_until_ms: int = 0
 
@@ -32,7 +33,7 @@ class Breaker:
             return True
         if now_ms < self.closed_until_ms:
             return False
-        self.closed_until_ms = now_ms + OPEN_MS
+        self.closed_until_ms = now_ms + self.rest_ms
         return True
 
     def succeeded(self) -> None:
@@ -41,5 +42,5 @@ class Breaker:
     def failed(self, now_ms: int) -> bool:
         """Whether this was the failure that opened it."""
         self.failures += 1
-        self.closed_until_ms = now_ms + OPEN_MS
+        self.closed_until_ms = now_ms + self.rest_ms
         return self.failures == FAILURES

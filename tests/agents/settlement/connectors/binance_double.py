@@ -40,12 +40,13 @@ class Mood:
 
 
 class Binance:
-    """One account. `orders` is what it executed, which no code under test reads."""
+    """One account. `orders` is what it executed, which no code under test reads; `late` are orders it refused."""
 
     def __init__(self, mood: Mood) -> None:
         self.mood = mood
         self.orders: list[dict[str, Any]] = []
         self.trades: list[dict[str, Any]] = []
+        self.late: list[str] = []
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -131,6 +132,7 @@ class Binance:
         if window > 60_000:
             raise _refusal(-1131, "recvWindow must be less than 60000")
         if not stamp < self.now_ms() + EARLY_MS or self.now_ms() - stamp > window:
+            self.late += [given["newClientOrderId"]] if "newClientOrderId" in given else []
             raise _refusal(-1021, "Timestamp for this request is outside of the recvWindow.")
 
     def _execute(self, client_order_id: str, amount: Decimal, limit: Decimal) -> dict[str, Any]:

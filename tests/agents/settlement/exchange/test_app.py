@@ -15,13 +15,13 @@ from agents.settlement.exchange.store import Store
 
 
 @contextlib.asynccontextmanager
-async def venue(path: Path, behaviour: Behaviour) -> AsyncIterator[str]:
+async def venue(path: Path, behaviour: Behaviour, port: int = 0) -> AsyncIterator[str]:
     store = Store(path / "exchange.sqlite")
     application = web.Application()
     application.add_routes(Venue(store, behaviour).routes())
     runner = web.AppRunner(application)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
     host, port = runner.addresses[0][:2]
     try:
         yield f"http://{host}:{port}"

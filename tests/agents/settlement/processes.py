@@ -1,0 +1,64 @@
+"""Processes of the exchange for tests: started in a test's name space, killed, frozen, and gone at the end."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from runtime.settings import PROJECT_ROOT, Settings
+
+
+def environment(settings: Settings, folder: Path, **more: str) -> dict[str, str]:
+    """What tells a process about the servers of the run, and nothing else of ours."""
+    return {
+        **os.environ,
+        "POSTGRES_HOST": str(settings.postgres_host), "POSTGRES_PORT": str(settings.postgres_port),
+        "POSTGRES_USER": settings.postgres_user, "POSTGRES_PASSWORD": settings.postgres_password,
+        "POSTGRES_DB": settings.postgres_db, "REDIS_HOST": str(settings.redis_host),
+        "REDIS_PORT": str(settings.redis_port), "REDIS_PASSWORD": settings.redis_password,
+        "KAFKA_BOOTSTRAP": str(settings.kafka_bootstrap), "TIDEMARK_NAMESPACE": settings.namespace,
+        "KAFKA_PARTITIONS": str(settings.kafka_partitions), "TIDEMARK_HOME": str(folder),
+        "TIDEMARK_CONFIG": os.devnull, "TIDEMARK_TEST": "1", **more,
+    }  # fmt: skip
+
+
+@dataclasses.dataclass
+class Processes:
+    """By name. `killed` are those that died of a crash point and were started again, in order."""
+
+    settings: Settings
+    folder: Path
+    more: dict[str, str] = dataclasses.field(default_factory=dict)
+    running: dict[str, subprocess.Popen[bytes]] = dataclasses.field(default_factory=dict)
+    killed: list[str] = dataclasses.field(default_factory=list)
+
+    def start(self, name: str, *argv: str, **more: str) -> None:
+        """`name` is a module of agents, unless `argv` says what else Python runs."""
+        environ = environment(self.settings, self.folder, **{**self.more, **more})
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.running[name] = subprocess.Popen(
+                [sys.executable, *(argv or ("-m", f"agents.{name}"))],
+                env=environ, cwd=PROJECT_ROOT, stderr=log, stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+
+    def restart_killed(self) -> None:
+        """The supervisor's part; a process that ended in any other way has halted."""
+        for name, process in list(self.running.items()):
+            code = process.poll()
+            if code == -signal.SIGKILL:
+                self.killed.append(name)
+                self.start(name)
+            assert code in (None, -signal.SIGKILL), self.log(name)
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text(errors="replace")[-3000:]
+
+    def logs(self) -> str:
+        return "\n".join(self.log(name) for name in self.running)
+
+    def stop(self) -> None:
+        for process in self.running.values():
+            process.kill()
+            process.wait()
