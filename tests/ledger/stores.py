@@ -158,7 +158,7 @@ class InPostgres:
     async def apply(self, run: Run[Any]) -> Sequence[Decided]:
         self._decided.clear()
         await self._store.apply(run)
-        return tuple(self._decided)
+        return list(self._decided)
 
     async def rows(self, table: str) -> list[Row]:
         columns = ROWS[table].__slots__

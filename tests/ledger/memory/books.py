@@ -69,6 +69,7 @@ class Books(Tables):
             if code in self.currencies:
                 return False
             self.currencies.add(rows.Currency(code=code, name=name, scale=scale))
+            self._tell(0, "currency", {"code": code, "name": name, "scale": scale})
             return True
 
     def add_market(self, new: NewMarket, *, partitions: int, user_id: int | None = None) -> CommandRow | None:
@@ -318,7 +319,7 @@ class Books(Tables):
             assert run.topic == FILLS.name
             batches = {fill.batch_id for fill in values}
             self._gather(batch_rules.settle_fills, values, [o for o in self.orders if o.batch_id in batches])
-        return ()
+        return []
 
     def _assets(self) -> dict[str, Assets]:
         return {market.symbol: Assets(market.base, market.quote) for market in self.markets}

@@ -297,7 +297,7 @@ CHECKS: Mapping[str, Mapping[str, Check]] = {
         "idempotency_keys_subject": lambda r: r.subject in {"order", "transfer", "user"},
     },
     "request_signatures": {},
-    "outbox": {"outbox_kind": lambda r: r.kind in {"account", "admin", *BORDER_KINDS}},
+    "outbox": {"outbox_kind": lambda r: r.kind in {"account", "admin", "currency", *BORDER_KINDS}},
     "orders": {
         "orders_kind": lambda r: r.kind in {"limit", "market", "purchase"},
         "orders_side": lambda r: r.side in {"buy", "sell"},
