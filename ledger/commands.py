@@ -60,6 +60,12 @@ async def journal_records(connection: Connection, command_ids: Sequence[int]) ->
     return [JournalRecord(row["partition"], command_of(dict(row))) for row in rows]
 
 
+async def states(connection: Connection, command_ids: Sequence[int]) -> dict[int, dict[str, str | None]]:
+    """State and outcome of those of these commands that are in the books."""
+    rows = await connection.fetch(query("commands.states"), command_ids)
+    return {row["id"]: {"state": row["state"], "outcome": row["outcome"]} for row in rows}
+
+
 def placing(order: NewOrder, placed: Placed, partition: int, reply: str = "") -> JournalRecord:
     """The record of an order placed just now, without asking the books for what we have just told them."""
     said: dict[str, Any] = {

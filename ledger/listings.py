@@ -86,3 +86,9 @@ async def partition_of(connection: Connection, symbol: str) -> int | None:
     """The partition that has all records of a market; None when there is no such market."""
     found: int | None = await connection.fetchval(query("listings.partition"), symbol)
     return found
+
+
+async def status_of(connection: Connection, symbol: str) -> str | None:
+    """As the last execution left it."""
+    found: str | None = await connection.fetchval(query("listings.status"), symbol)
+    return found

@@ -27,6 +27,8 @@ VERBS = (
     "reconcile",
     "replay",
     "book",
+    "market",
+    "parked",
     "batch",
     "admin",
     "shell",

@@ -84,7 +84,7 @@ class Session(asyncpg.Connection):
         return ""
 
 
-async def _prepare(connection: asyncpg.Connection) -> None:
+async def json_as_values(connection: asyncpg.Connection) -> None:
     """JSON columns are Python values."""
     for name in ("json", "jsonb"):
         await connection.set_type_codec(name, schema="pg_catalog", encoder=_encode, decoder=_decode)
@@ -125,7 +125,7 @@ async def pool(
             statement_cache_size=STATEMENTS,
             max_inactive_connection_lifetime=0,  # a warm connection has its statements prepared
             server_settings=_session(settings, application, plans, transaction_s),
-            init=_prepare,
+            init=json_as_values,
             connection_class=Session,
         )
     except exceptions.UndefinedObjectError as error:

@@ -15,3 +15,6 @@ join markets m on m.symbol = c.market
 left join orders o on o.id = c.order_id and o.command_id = c.id
 where c.id = any ($1::bigint[])
 order by c.market, c.number
+
+-- name: states
+select id, state, outcome from commands where id = any ($1::bigint[])

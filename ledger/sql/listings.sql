@@ -31,3 +31,6 @@ returning symbol
 
 -- name: partition
 select partition from markets where symbol = $1
+
+-- name: status
+select status from markets where symbol = $1

@@ -3,12 +3,14 @@
 import asyncio
 import dataclasses
 import os
+import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from runtime.embedded.home import Home
 from runtime.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +43,24 @@ def verb(database: Settings, tmp_path: Path) -> Verb:
         return Said(process.returncode, out.decode(), err.decode())
 
     return run
+
+
+@pytest.fixture
+def agent(stack: Settings, tmp_path: Path) -> Iterator[Callable[[str], None]]:
+    """`agent("matching")` runs an agent until the test ends."""
+    running: list[subprocess.Popen[bytes]] = []
+    Home(tmp_path / "agents").make()
+
+    def start(name: str) -> None:
+        environ = environment(stack) | {"TIDEMARK_HOME": str(tmp_path / "agents"), "TIDEMARK_TEST": "1"}
+        with (tmp_path / f"{name}.log").open("ab") as log:
+            words = [sys.executable, "-m", f"agents.{name}"]
+            running.append(subprocess.Popen(words, cwd=ROOT, env=environ, stdin=subprocess.DEVNULL, stderr=log))
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait()
 
 
 def environment(settings: Settings) -> dict[str, str]:
