@@ -9,7 +9,8 @@ from typing import Any
 
 from schemas.batches import decode_fill
 from schemas.topics import BATCHES, EXECUTIONS, FILLS
-from tests.simulation.books import Books, Order
+from tests.ledger.memory.rows import Order
+from tests.simulation.books import Books
 from tests.simulation.broker import Record
 from tests.simulation.clients import Said, Units
 from tests.simulation.journal_audit import JournalAudit
@@ -60,66 +61,65 @@ class Auditor:
     def _new_orders(self) -> None:
         for order_id in range(len(self.own.orders) + 1, len(self.books.orders) + 1):
             row = self.books.orders[order_id]
-            new, units = row.new, self._units[row.new.market]
+            key, units = (row.user_id, row.client_order_id), self._units[row.market]
             own = OwnOrder(
-                order_id, new.user_id, new.side, new.kind, new.price_ticks, new.lots, new.quote_atoms,
+                order_id, row.user_id, row.side, row.kind, row.price_ticks, row.lots, row.quote_atoms,
                 units.lot_atoms, units.tick_lot_atoms,
             )  # fmt: skip
-            if (new.user_id, new.key) in self._keys:
-                raise Violation("I7", f"order {order_id} and another have the key {new.key}")
-            self._keys[new.user_id, new.key] = order_id
-            self._assets[order_id] = units.quote if new.side == "buy" else units.base
+            if key in self._keys:
+                raise Violation("I7", f"order {order_id} and another have the key {key[1]}")
+            self._keys[key] = order_id
+            self._assets[order_id] = units.quote if row.side == "buy" else units.base
             self.own.add(own)
 
     def _new_transfers(self) -> None:
-        for transfer in self.books.transfers[self._transfers :]:
-            if (request := transfer.request) is not None:
-                sign = -1 if request.kind == "withdrawal" else 1
-                self.own.owned[request.user_id, request.asset] += sign * request.amount_atoms
-                if (request.user_id, request.key) in self._keys:
-                    raise Violation("I7", f"transfer {transfer.id} uses the key {request.key} again")
-                self._keys[request.user_id, request.key or ""] = transfer.id
-        self._transfers = len(self.books.transfers)
+        for transfer_id, request in self.books.asked[self._transfers :]:
+            sign = -1 if request.kind == "withdrawal" else 1
+            self.own.owned[request.user_id, request.asset] += sign * request.amount_atoms
+            if (request.user_id, request.key) in self._keys:
+                raise Violation("I7", f"transfer {transfer_id} uses the key {request.key} again")
+            self._keys[request.user_id, request.key or ""] = transfer_id
+        self._transfers = len(self.books.asked)
 
     def _new_settlements(self) -> None:
-        for (topic, partition), marks in self.books.marks.items():
-            if topic != EXECUTIONS.name:
+        for mark in self.books.watermarks:
+            if mark.topic != EXECUTIONS.name:
                 continue
-            for market, mark in marks.items():
-                settled, told = self._seqs[partition, market], self.journal.told[market]
-                if mark.seq < settled:
-                    raise Violation("I10", f"the watermark of {market} went back from {settled} to {mark.seq}")
-                if mark.seq > len(told):
-                    raise Violation("I9", f"the books settled seq {mark.seq} of {market}, Kafka has {len(told)}")
-                if mark.seq and mark.chain != told[mark.seq - 1].chain:
-                    raise Violation("I12", f"the watermark of {market} has another chain at seq {mark.seq}")
-                for one in told[settled : mark.seq]:
-                    for event in one.events:
-                        units = self._units[market]
-                        self.own.follow(market, units.base, units.quote, event)
-                self._seqs[partition, market] = mark.seq
+            market, place = mark.market, (mark.partition, mark.market)
+            settled, told = self._seqs[place], self.journal.told[market]
+            if mark.seq < settled:
+                raise Violation("I10", f"the watermark of {market} went back from {settled} to {mark.seq}")
+            if mark.seq > len(told):
+                raise Violation("I9", f"the books settled seq {mark.seq} of {market}, Kafka has {len(told)}")
+            if mark.seq and mark.chain != told[mark.seq - 1].chain:
+                raise Violation("I12", f"the watermark of {market} has another chain at seq {mark.seq}")
+            for one in told[settled : mark.seq]:
+                for event in one.events:
+                    units = self._units[market]
+                    self.own.follow(market, units.base, units.quote, event)
+            self._seqs[place] = mark.seq
         self._new_batches()
 
     def _new_batches(self) -> None:
-        for (topic, partition), marks in self.books.marks.items():
-            for market, mark in marks.items():
-                if topic == BATCHES.name:
-                    told, units = self.journal.batches[market], self._units[market]
-                    for one in told[self._batched[market] : mark.seq]:
-                        for event in one.events:
-                            self.own.gather(units.base, units.quote, event, THRESHOLD_ATOMS)
-                    self._batched[market] = mark.seq
-                elif topic == FILLS.name:
-                    for record in self._logs[FILLS.name, partition][self._filled[partition] : mark.position + 1]:
-                        fill = decode_fill(record.value)
-                        units = self._units[fill.market]
-                        self.own.fill(units.base, units.quote, fill)
-                    self._filled[partition] = mark.position + 1
+        for mark in self.books.watermarks:
+            if mark.topic == BATCHES.name:
+                told, units = self.journal.batches[mark.market], self._units[mark.market]
+                for one in told[self._batched[mark.market] : mark.seq]:
+                    for event in one.events:
+                        self.own.gather(units.base, units.quote, event, THRESHOLD_ATOMS)
+                self._batched[mark.market] = mark.seq
+            elif mark.topic == FILLS.name:
+                log = self._logs[FILLS.name, mark.partition]
+                for record in log[self._filled[mark.partition] : mark.next_offset]:
+                    fill = decode_fill(record.value)
+                    units = self._units[fill.market]
+                    self.own.fill(units.base, units.quote, fill)
+                self._filled[mark.partition] = mark.next_offset
 
     def _new_postings(self) -> None:
         legs: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-        for transfer_id, leg in self.books.postings[self._postings :]:
-            legs[transfer_id][leg.asset] += leg.amount
+        for leg in self.books.postings.after(self._postings):
+            legs[leg.transfer_id][leg.asset] += leg.amount
             if leg.account == "wallet":
                 self._wallet_sums[leg.user_id or 0, leg.asset] += leg.amount
             elif leg.account == "pending":
@@ -134,15 +134,16 @@ class Auditor:
     def _wallets(self) -> None:
         held = self.own.held(self._assets)
         totals: Counter[str] = Counter()
-        for (_, _, asset), amount in self.books.system.items():
-            totals[asset] += amount
-        for key, wallet in self.books.wallets.items():
-            totals[key[1]] += wallet.available + wallet.held + wallet.pending
+        for account in self.books.system_accounts:
+            totals[account.asset] += account.balance
+        for wallet in self.books.wallets:
+            totals[wallet.asset] += wallet.available + wallet.held + wallet.pending
             if min(wallet.available, wallet.held, wallet.pending) < 0:
-                raise Violation("I2", f"wallet {key} is {wallet}")
+                raise Violation("I2", f"negative: {wallet}")
         if drift := {asset: amount for asset, amount in totals.items() if amount}:
             raise Violation("I1", f"not zero: {drift}")
-        for key, wallet in self.books.wallets.items():
+        for wallet in self.books.wallets:
+            key = wallet.user_id, wallet.asset
             sums = self._wallet_sums[key], self._pending_sums[key]
             if (wallet.available + wallet.held, wallet.pending) != sums:
                 raise Violation("I3", f"wallet {key} is {wallet}, its postings sum to {sums}")
@@ -151,15 +152,16 @@ class Auditor:
             owned = self.own.owned[key], self.own.pending[key]
             if (wallet.available + wallet.held, wallet.pending) != owned:
                 raise Violation("I9", f"wallet {key} is {wallet}, by the journal {owned} are owned and pending")
-        for account in {**self.books.system, **self._system_sums}:
-            if self.books.system[account] != self._system_sums[account]:
-                raise Violation("I3", f"account {account} is not the sum of its postings")
+        balances = {(one.account, one.market, one.asset): one.balance for one in self.books.system_accounts}
+        for place in {**balances, **self._system_sums}:
+            if balances.get(place, 0) != self._system_sums[place]:
+                raise Violation("I3", f"account {place} is not the sum of its postings")
 
     def _trades_told(self) -> None:
         if len(self.books.trades) != len(self.own.trades):
             raise Violation("I9", f"the books have {len(self.books.trades)} trades, not {len(self.own.trades)}")
-        for place in list(self.books.trades)[self._trades :]:
-            row = self.books.trades[place]
+        for row in self.books.trades.after(self._trades):
+            place = row.market, row.trade_seq
             told = (row.kind, row.price_ticks, row.lots, row.taker_order_id, row.maker_order_id)
             if told != self.own.trades.get(place):
                 raise Violation("I9", f"trade {place} is {told}, not {self.own.trades.get(place)}")
@@ -182,11 +184,12 @@ class Auditor:
         self.committed("the end")
         self._orders(self.own.orders)
         self.journal.finish()
-        for command in self.books.commands.values():
+        for command in self.books.commands:
             if command.state != "decided":
                 raise Violation("I14", f"command {command.id} ({command.kind}) was never decided")
-            if [command.place] != self.journal.deciding[command.id]:
-                raise Violation("I5", f"command {command.id} is decided at {command.place}")
+            place = command.journal_partition, command.journal_offset
+            if [place] != self.journal.deciding[command.id]:
+                raise Violation("I5", f"command {command.id} is decided at {place}")
         for order in self.own.orders.values():
             if order.kind == "purchase" and order.state not in ("completed", "refunded", "rejected"):
                 raise Violation("I15", f"purchase {order.order_id} is {order.state} for ever")
@@ -224,7 +227,7 @@ class Auditor:
         """Promise 3: a 201 or 200 says what the books say."""
         if order is None or answer.kind != "done":
             return
-        if verb == "place" and order.state == "pending" and order.new.kind != "purchase":
+        if verb == "place" and order.state == "pending" and order.kind != "purchase":
             raise Violation("I5", f"order {order.id} was answered as decided and is pending")
         if verb == "cancel" and answer.detail == "canceled" and order.state not in DONE:
             raise Violation("I8", f"order {order.id} was answered as canceled and is {order.state}")

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ledger.commands import placing
+from ledger.commands import JournalRecord, placing
 from ledger.hold_rules import NewOrder, Placed
 from ledger.settlement import Decided
 from ledger.transfer_rules import Refused, TransferRequest
 from schemas.commands import Numbered, encode_command
 from schemas.topics import COMMANDS
-from tests.simulation.books import Away, Books, Database, Order
+from tests.ledger.memory.rows import Order
+from tests.simulation.books import AT_ONCE, MAX_OPEN_ORDERS, Away, Books, Database
 from tests.simulation.broker import Broker, Outage, Producer
 from tests.simulation.loop import Loop, Process
 
@@ -76,14 +77,14 @@ class Door:
     # --- verbs ---
 
     async def place(self, new: NewOrder) -> Answer:
-        [placed] = await self._database.run(lambda: self.books.place([new], self._now()))
+        [placed] = await self._database.run(lambda: self.books.place([new], MAX_OPEN_ORDERS))
         if not isinstance(placed, Placed):
             return Answer("refused", None, placed.value)
         self.process.loop.reached("api.after_hold")
         if placed.repeated:
             return await self._known(placed.order_id, await self._decided(placed.command_id))
         record = placing(new, placed, self.books.markets[new.market].partition)
-        decided = await self._send([(record.partition, record.command)], placed.command_id)
+        decided = await self._send([record], placed.command_id)
         return UNKNOWN if decided is None else await self._known(placed.order_id, decided)
 
     async def _known(self, order_id: int, decided: bool) -> Answer:
@@ -102,13 +103,13 @@ class Door:
         if order.is_done:
             return Answer("refused", order_id, order.state)
         behind = [order.command_id] if order.state == "pending" else []
-        decided, outcome = await self._give(order.new.market, kind, arguments, user_id, order_id, behind)
+        decided, outcome = await self._give(order.market, kind, arguments, user_id, order_id, behind)
         return Answer("done" if decided else "accepted", order_id, outcome) if decided is not None else UNKNOWN
 
     async def cancel_all(self, market: str, user_id: int) -> Answer:
-        rows = await self._database.run(lambda: list(self.books.orders.values()))
-        mine = [row for row in rows if row.new.user_id == user_id and row.new.market == market]
-        behind = [row.command_id for row in mine if row.state == "pending" and row.new.kind != "purchase"]
+        rows = await self._database.run(lambda: list(self.books.orders))
+        mine = [row for row in rows if row.user_id == user_id and row.market == market]
+        behind = [row.command_id for row in mine if row.state == "pending" and row.kind != "purchase"]
         decided, outcome = await self._give(market, "cancel_all", {}, user_id, None, behind)
         return Answer("done" if decided else "accepted", None, outcome) if decided is not None else UNKNOWN
 
@@ -118,31 +119,30 @@ class Door:
 
     async def transfer(self, request: TransferRequest) -> Answer:
         done = await self._database.run(lambda: self.books.transfer(request))
-        return Answer("refused", None, done.value) if isinstance(done, Refused) else Answer("done", done)
+        return Answer("refused", None, done.value) if isinstance(done, Refused) else Answer("done", done.transfer_id)
 
     # --- on the way ---
 
     async def _give(self, market, kind, arguments, user_id, order_id, behind) -> tuple[bool | None, str]:
-        now = self._now()
-        command_id = await self._database.run(
-            lambda: self.books.add_command(market, kind, arguments, user_id, order_id, now)
+        row = await self._database.run(
+            lambda: self.books.add_command(market, kind, arguments, user_id=user_id, order_id=order_id)
         )
-        records = await self._database.run(lambda: [self.books.record(i) for i in sorted([*behind, command_id])])
-        decided = await self._send(records, command_id)
-        return decided, await self._database.run(lambda: self.books.commands[command_id].outcome or "")
+        records = await self._database.run(lambda: self.books.journal_records([*behind, row.command_id]))
+        decided = await self._send(records, row.command_id)
+        return decided, await self._database.run(lambda: self.books.commands[row.command_id].outcome or "")
 
-    async def _send(self, records: Sequence[tuple[int, Numbered]], awaited: int) -> bool | None:
+    async def _send(self, records: Sequence[JournalRecord], awaited: int) -> bool | None:
         """Whether the awaited command was decided in time; None when Kafka did not say that it has it."""
         if not await self._append(records):
             return None
         self.process.loop.reached("api.after_produce")
         return await self._decided(awaited)
 
-    async def _append(self, records: Sequence[tuple[int, Numbered]]) -> bool:
+    async def _append(self, records: Sequence[JournalRecord]) -> bool:
         producer = self._producer
         acks = [
-            producer.send(COMMANDS.name, partition, command.market.encode(), self._encoded(command))
-            for partition, command in records
+            producer.send(COMMANDS.name, one.partition, one.command.market.encode(), self._encoded(one.command))
+            for one in records
         ]
         try:
             async with asyncio.timeout(ACK_SECONDS):
@@ -159,7 +159,7 @@ class Door:
 
     async def _decided(self, command_id: int) -> bool:
         future = self._waiting.setdefault(command_id, self.process.loop.create_future())
-        if command_id not in self.books.pending:
+        if self.books.is_decided(command_id):
             self._waiting.pop(command_id, None)
             return True
         await asyncio.wait([future], timeout=WAIT_SECONDS)
@@ -175,7 +175,7 @@ class Door:
     async def _poll(self) -> None:
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            for command_id in [i for i in self._waiting if i not in self.books.pending]:
+            for command_id in [i for i in self._waiting if self.books.is_decided(i)]:
                 future = self._waiting.pop(command_id)
                 if not future.done():
                     future.set_result(None)
@@ -184,16 +184,13 @@ class Door:
         while True:
             await asyncio.sleep(RELAY_SECONDS)
             try:
-                ids = await self._database.run(lambda: self.books.claim(self._now()))
+                ids = await self._database.run(lambda: self.books.claim(AT_ONCE))
                 if ids:
                     self.process.loop.reached("relay.after_claim")
-                    records = await self._database.run(lambda: [self.books.record(i) for i in sorted(ids)])  # noqa: B023  -- run at once
+                    records = await self._database.run(lambda: self.books.journal_records(ids))  # noqa: B023  -- run at once
                     await self._append(records)
             except Away:
                 continue
 
     async def _order(self, order_id: int) -> Order:
         return await self._database.run(lambda: self.books.orders[order_id])
-
-    def _now(self) -> float:
-        return self.process.loop.now

@@ -60,9 +60,13 @@ def _swallow(*_: Any) -> None:
 
 
 async def _settle_afterwards(store: Store, run: Any) -> None:
-    await store._attempt(lambda: store.books.marks[run.topic, run.partition].update(run.after))
-    settlement = await store._attempt(lambda: store.books.settle(dataclasses.replace(run, before=run.after)))
-    store._announce(settlement.decided)
+    await store._attempt(lambda: _move_marks(store.books, run))
+    store._announce(await store._attempt(lambda: store.books.apply(dataclasses.replace(run, before=run.after))))
+
+
+def _move_marks(books: Books, run: Any) -> None:
+    with books.transaction("marks"):
+        books.move_marks(run)
 
 
 _credit = settle_rules._Books.credit
@@ -77,13 +81,8 @@ def _forget_the_wallet(_books: Any, order: Any, atoms: int) -> None:
     order.held_remaining -= atoms
 
 
-_settle = Books.settle
-
-
-def _settle_unfenced(books: Books, run: Any) -> Any:
-    marks = books.marks[run.topic, run.partition]
-    before = {market: marks.get(market, mark) for market, mark in run.before.items()}
-    return _settle(books, dataclasses.replace(run, before=before))
+def _no_fence(_books: Books, _run: Any) -> None:
+    """Lets another worker's run be applied again."""
 
 
 _refund = batch_rules._refund
@@ -110,9 +109,9 @@ async def _never(*_: Any) -> None:
     """Does nothing."""
 
 
-def _hold_nothing(books: Books, new: Any, now: float) -> Any:
-    placed = _hold(books, new, now)
-    books.wallets[new.user_id, new.hold_asset].available += new.hold_atoms
+def _hold_nothing(books: Books, new: Any) -> Any:
+    placed = _hold(books, new)
+    books._move(new.user_id, new.hold_asset, available=new.hold_atoms)
     return placed
 
 
@@ -135,7 +134,7 @@ PLANTED: dict[str, tuple[Plant, str]] = {
     "a manifest before its outputs": (lambda: patch.object(Acks, "settled", _never), "I5 I10"),
     "repeats settled again": (lambda: patch.object(sink, "judge", lambda *_: Verdict.NEW), "I9 I10 I14"),
     "the offset before the database": (lambda: patch.object(Store, "apply", _settle_afterwards), "I4 I8 I9"),
-    "two wallets at once, unfenced": (lambda: patch.object(Books, "settle", _settle_unfenced), "I4 I8 I9 I10 I14"),
+    "two wallets at once, unfenced": (lambda: patch.object(Books, "_fence", _no_fence), "I4 I8 I9 I10 I14"),
     "one leg settled": (lambda: patch.object(settle_rules._Books, "credit", _credit_buyers), "I1 I3"),
     "hold not released": (lambda: patch.object(settle_rules._Books, "release", _forget_the_wallet), "I3 I4"),
     "hold not taken": (lambda: patch.object(Books, "_hold", _hold_nothing), "I1 I3"),

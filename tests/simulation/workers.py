@@ -17,17 +17,16 @@ from agents.matching.agent import PROGRAM
 from agents.settlement.agent import program as settlement_program
 from agents.settlement.terms import HOUR_MS, WindowTerms
 from agents.wallet.agent import FEEDS
-from ledger.batch_rules import TooEarly
-from ledger.settlement import Decided, Mismatch
-from runtime.journal.errors import Broken, NotYet, Unwell
+from ledger.settlement import Decided
+from runtime.journal.errors import NotYet, Unwell
 from runtime.journal.keeper import Keeper
 from runtime.journal.lane import Follower, Lane
 from runtime.journal.machine import Program
 from runtime.journal.rounds import Budget, Rhythm
 from runtime.journal.sink import Feed, Run, Sink
 from runtime.journal.watermark import Mark
-from schemas.topics import EXECUTIONS, Topic
-from tests.simulation.books import Away, Books, Constraint, Database
+from schemas.topics import Topic
+from tests.simulation.books import Away, Books, Database
 from tests.simulation.broker import Broker, Outage, Outlet, Producer, Source
 from tests.simulation.loop import Loop, Process
 from tests.simulation.weather import Weather
@@ -189,25 +188,19 @@ class Store:
         self._announce = announce
 
     async def watermarks(self, topic: str, partition: int) -> Mapping[str, Mark]:
-        return await self._attempt(lambda: dict(self.books.marks[topic, partition]))
+        return await self._attempt(lambda: self.books.marks(topic, partition))
 
     async def apply(self, run: Run[Any]) -> None:
-        if run.topic != EXECUTIONS.name:
-            await self._attempt(lambda: self.books.gather(run))
-            return
-        settlement = await self._attempt(lambda: self.books.settle(run))
-        self._announce(settlement.decided)
+        self._announce(await self._attempt(lambda: self.books.apply(run)))
 
     async def _attempt(self, deed: Callable[[], Any]) -> Any:
         try:
             return await self.database.run(deed)
         except Away as error:
             raise Unwell(str(error)) from error
-        except TooEarly as error:
+        except NotYet:
             self.books.early += 1
-            raise NotYet(str(error)) from error
-        except (Mismatch, Constraint) as error:
-            raise Broken(f"the executions contradict the books: {error}") from error
+            raise
 
 
 def wallet(worker: Worker, partitions: Sequence[int], store: Store, most_weight: int) -> None:

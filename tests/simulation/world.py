@@ -11,18 +11,21 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from decimal import Decimal
 from typing import Any
 from unittest.mock import patch
 
 from agents.matching.agent import PROGRAM
+from ledger.accounts import NewUser
 from ledger.settlement import Decided
 from runtime.journal import keeper, lane, sink
 from runtime.journal.machine import Program
 from runtime.journal.partition import Partition
 from schemas.topics import BATCHES, COMMANDS, EXECUTIONS, TRADES
+from tests.ledger.memory.rows import Market
 from tests.simulation import workers
 from tests.simulation.auditor import Auditor
-from tests.simulation.books import Books, Database, Listed
+from tests.simulation.books import Books, Database
 from tests.simulation.broker import Broker, Record
 from tests.simulation.clients import Client, Units
 from tests.simulation.desk import Desk
@@ -85,10 +88,7 @@ class World:
         self.weather = Weather.drawn(self.rng)
         self.trace: list[Entry] = []
         self.counts: Counter[str] = Counter()
-        listed = [
-            Listed(m.symbol, m.base, m.quote, number % PARTITIONS, m.lot_atoms) for number, m in enumerate(MARKETS)
-        ]
-        self.books = Books(range(1, CLIENTS + 1), listed)
+        self.books = _books(lambda: self.loop.now)
         self.broker = Broker(self.loop, self.weather, PARTITIONS)
         self.journal = JournalAudit()
         units = {market.symbol: market for market in MARKETS}
@@ -194,8 +194,8 @@ class World:
         for market in MARKETS:
             await opener.ask("govern", market.symbol, "open_market", _terms(market, self.rng))
         await opener.ask("govern", MARKETS[0].symbol, "list_price", {"price_ticks": HOUSE_PRICE})
-        for user_id in self.books.users:
-            client = Client(self.loop, self.weather, user_id, list(MARKETS), self._open_doors)
+        for user in self.books.users:
+            client = Client(self.loop, self.weather, user.id, list(MARKETS), self._open_doors)
             client.witness = self._witness
             self.clients.append(client)
             for asset, atoms in (("USD", 400_000), ("AAA", 3_000), ("BBB", 20_000)):
@@ -265,8 +265,8 @@ class World:
         """What is not done yet."""
         if busy := [client.user_id for client in self.clients if client.is_busy]:
             return f"users {busy} wait for an answer"
-        if self.books.pending:
-            return f"commands {list(self.books.pending)} are pending"
+        if pending := self.books.pending():
+            return f"commands {pending} are pending"
         if self.desk.waiting or sum(self.desk.positions) < self.broker.total(BATCHES.name):
             return f"the exchange has {self.desk.waiting} batches"
         for worker in self.workers.values():
@@ -300,10 +300,32 @@ class World:
                 raise Violation("I12", f"{topic}/{number}: a replay from offset 0 says something else")
 
 
-def _terms(market: Units, rng: random.Random) -> dict[str, Any]:
+def _sizes(market: Units) -> tuple[str, str]:
     """A lot of lot_atoms, and a tick that makes tick_lot_atoms of it."""
     lot = "0.1" if market.lot_atoms == 10 else "0.01"
-    tick = {"AAA-USD": "0.7", "BBB-USD": "1", "AAA-BBB": "0.3"}[market.symbol]
+    return lot, {"AAA-USD": "0.7", "BBB-USD": "1", "AAA-BBB": "0.3"}[market.symbol]
+
+
+def _books(clock: Callable[[], float]) -> Books:
+    """Everybody, and the markets as rows; the commands that open them come through the door."""
+    books = Books(clock)
+    for number in range(1, CLIENTS + 1):
+        books.create_user(NewUser(name=f"client {number}"))
+    for number, market in enumerate(MARKETS):
+        lot, tick = _sizes(market)
+        row = Market(
+            id=number, symbol=market.symbol, base=market.base, quote=market.quote, partition=number % PARTITIONS,
+            is_house=number == 0, base_scale=2, quote_scale=2, tick_size=Decimal(tick), lot_size=Decimal(lot),
+            lot_base_atoms=market.lot_atoms, tick_lot_quote_atoms=market.tick_lot_atoms,
+        )  # fmt: skip
+        books.markets.put(row)
+    for code in ("AAA", "BBB"):
+        books.add_currency(code, code, 2)
+    return books
+
+
+def _terms(market: Units, rng: random.Random) -> dict[str, Any]:
+    lot, tick = _sizes(market)
     return {
         "base": market.base, "quote": market.quote, "base_scale": 2, "quote_scale": 2, "tick_size": tick,
         "lot_size": lot, "maker_fee_bps": rng.choice([0, 33]), "taker_fee_bps": rng.choice([0, 77, 10_000]),
