@@ -1,15 +1,14 @@
 """Rows and numbers as PostgreSQL writes arrays of them in text, for a parameter that is cast in its statement.
 
-The library's own arrays cost a microsecond for each field, here and again in the server; text costs a fifth of that.
+The library's own arrays cost a microsecond for each field, here and again in the server; text costs a small part of it.
 """
 
-import re
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from typing import TypeAlias
 
+import msgspec
+
 Field: TypeAlias = int | str | None
-PLAIN = re.compile(r"[A-Za-z0-9_.:#-]+")
 
 
 def numbers(values: Iterable[int]) -> str:
@@ -18,29 +17,26 @@ def numbers(values: Iterable[int]) -> str:
 
 
 def rows(values: Sequence[Sequence[Field]]) -> str:
-    """An array of a composite type, each value a row of it."""
+    """An array of a composite type, each value a row of it that begins with something.
+
+    JSON says nearly the same, and is written many times faster than anything that looks at each field. Where no comma
+    is inside a word and nothing needed a backslash, what separates fields can be told from what is in them.
+    """
     if not values:
         return "{}"
-    columns = [_column(column) for column in zip(*values, strict=True)]
-    return '{"(' + ')","('.join(map(",".join, zip(*columns, strict=True))) + ')"}'
+    text = msgspec.json.encode(values).decode()
+    if "\\" in text or text.count(",") != len(values) * len(values[0]) - 1:
+        return _rows_of_any_words(values)
+    return '{"(' + text[2:-2].replace('"', '\\"').replace("],[", ')","(').replace(",null", ",") + ')"}'
 
 
-def _column(values: Sequence[Field]) -> Iterable[str]:
-    kinds = set(map(type, values))
-    if kinds == {int}:
-        return map(str, values)
-    if str in kinds:
-        return map(_word, values)
-    return ["" if value is None else str(value) for value in values]
+def _rows_of_any_words(values: Sequence[Sequence[Field]]) -> str:
+    return '{"(' + ')","('.join(",".join(map(_field, value)) for value in values) + ')"}'
 
 
-@lru_cache(4096)
-def _word(value: Field) -> str:
-    """Within a row within an array, so what is special is quoted twice; nothing at all is null."""
-    if value is None:
-        return ""
-    text = str(value)
-    if PLAIN.fullmatch(text):
-        return text
-    in_row = '"' + text.replace("\\", "\\\\").replace('"', '""') + '"'
+def _field(value: Field) -> str:
+    """Within a row within an array, so a word is quoted twice; nothing at all is null."""
+    if not isinstance(value, str):
+        return "" if value is None else str(value)
+    in_row = '"' + value.replace("\\", "\\\\").replace('"', '""') + '"'
     return in_row.replace("\\", "\\\\").replace('"', '\\"')

@@ -8,7 +8,7 @@ Kafka and the books have parted ways, and nothing of the run is written.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ledger.postings import Posting, TransactionType
+from ledger.postings import Posting
 from ledger.settlement import DONE, Assets, Decided, Mismatch, Order, Settlement, Terms, Trade
 from schemas.executions import (
     Canceled,
@@ -169,51 +169,50 @@ def _rested(books: _Books, event: Rested) -> None:
 
 def _traded(books: _Books, event: Traded) -> None:
     maker, taker = books.touch(event.maker_order_id), books.touch(event.taker_order_id)
-    for order, left in ((maker, event.maker_left_lots), (taker, event.taker_left_lots)):
-        order.filled_lots += event.lots
-        order.filled_quote_atoms += event.quote_atoms
-        books.spend(order, event.quote_atoms if order.side == "buy" else event.base_atoms)
-        if left != 0:
-            order.state = "partially_filled"
-    books.release(taker, event.taker_released_atoms)
-    for order, left, fee in (
-        (maker, event.maker_left_lots, event.maker_fee_atoms),
-        (taker, event.taker_left_lots, event.taker_fee_atoms),
-    ):
-        asset = books.assets.base if order.side == "buy" else books.assets.quote
-        books.credit(order.user_id, asset, (event.base_atoms if order.side == "buy" else event.quote_atoms) - fee)
-        books.settlement.system["fees", books.execution.market, asset] += fee
-        if left == 0:
-            books.finish(order, "filled")
-    books.settlement.trades.append(_book_trade(books, event, maker, taker))
-
-
-def _book_trade(books: _Books, event: Traded, maker: Order, taker: Order) -> Trade:
-    legs = _legs(books, maker, event, event.maker_fee_atoms) + _legs(books, taker, event, event.taker_fee_atoms)
+    legs = _side(books, maker, event, event.maker_left_lots, event.maker_fee_atoms, 0)
+    legs += _side(books, taker, event, event.taker_left_lots, event.taker_fee_atoms, event.taker_released_atoms)
     execution = books.execution
-    return Trade(
-        execution.market, execution.seq, event.trade_seq, "book", event.price_ticks, event.lots, event.quote_atoms,
-        event.taker_side, taker.order_id, taker.user_id, event.taker_fee_atoms,
-        maker.order_id, maker.user_id, event.maker_fee_atoms, execution.time_ms, legs,
+    books.settlement.trades.append(
+        Trade(
+            execution.market, execution.seq, event.trade_seq, "book", event.price_ticks, event.lots, event.quote_atoms,
+            event.taker_side, taker.order_id, taker.user_id, event.taker_fee_atoms,
+            maker.order_id, maker.user_id, event.maker_fee_atoms, execution.time_ms, legs,
+        )
     )  # fmt: skip
 
 
-def _legs(books: _Books, order: Order, event: Traded, fee: int) -> tuple[Posting, ...]:
-    """One side of a trade: what it gives, what it gets, and the fee out of that."""
+def _side(books: _Books, order: Order, event: Traded, left: int | None, fee: int, released: int) -> tuple[Posting, ...]:
+    """What one side of a trade gives and gets, as the legs say it; the fee is taken out of what it gets."""
     base, quote = books.assets.base, books.assets.quote
-    sign = 1 if order.side == "buy" else -1
-    received = base if order.side == "buy" else quote
-
-    def leg(asset: str, atoms: int, kind: TransactionType) -> Posting:
-        return Posting("wallet", asset, atoms, user_id=order.user_id, order_id=order.order_id, type=kind)
-
-    legs: tuple[Posting, ...] = (
-        leg(base, sign * event.base_atoms, "trade"),
-        leg(quote, -sign * event.quote_atoms, "trade"),
+    if order.side == "buy":
+        base_atoms, quote_atoms, received = event.base_atoms, -event.quote_atoms, base
+        books.spend(order, event.quote_atoms)
+        books.credit(order.user_id, base, base_atoms - fee)
+    else:
+        base_atoms, quote_atoms, received = -event.base_atoms, event.quote_atoms, quote
+        books.spend(order, event.base_atoms)
+        books.credit(order.user_id, quote, quote_atoms - fee)
+    books.release(order, released)
+    order.filled_lots += event.lots
+    order.filled_quote_atoms += event.quote_atoms
+    if left == 0:
+        books.finish(order, "filled")
+    else:
+        order.state = "partially_filled"
+    legs = (
+        Posting("wallet", base, base_atoms, order.user_id, None, order.order_id, "trade"),
+        Posting("wallet", quote, quote_atoms, order.user_id, None, order.order_id, "trade"),
     )
-    if fee:
-        legs += (leg(received, -fee, "fee"), Posting("fees", received, fee, market=books.execution.market))
-    return legs
+    return legs + _fee(books, order, received, fee) if fee else legs
+
+
+def _fee(books: _Books, order: Order, asset: str, atoms: int) -> tuple[Posting, ...]:
+    market = books.execution.market
+    books.settlement.system["fees", market, asset] += atoms
+    return (
+        Posting("wallet", asset, -atoms, order.user_id, None, order.order_id, "fee"),
+        Posting("fees", asset, atoms, None, market),
+    )
 
 
 def _filled(books: _Books, event: Filled) -> None:
