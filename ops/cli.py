@@ -24,6 +24,8 @@ VERBS = (
     "topics",
     "seed",
     "dump",
+    "backup",
+    "recover",
     "reconcile",
     "replay",
     "book",

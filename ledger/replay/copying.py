@@ -142,7 +142,7 @@ class _Copying:
         """What the snapshot has in its outbox is on its way to the topic."""
         rows = await self._connection.fetch(f'select id from "{live}".outbox')  # noqa: S608  -- a name that was checked
         waited = time.monotonic()
-        while missing := {row["id"] for row in rows} - self.following.entry_ids:
+        while missing := {row["id"] for row in rows} - self.following.entries.keys():
             if time.monotonic() - waited > OUTBOX_PATIENCE_S:
                 raise Broken(
                     f"{len(missing)} entries of the books are not in the topic yet: start the API, which tells them."

@@ -10,7 +10,9 @@ from ledger.replay.remade_rules import Remade
 from ledger.replay.row_rules import Asked
 from ledger.replay.store import Tables, Writer
 from ledger.replay.topics import Marks, Place, Stretch, Topics
+from runtime.journal.errors import Broken
 from runtime.journal.watermark import resume_at
+from schemas.entries import Entry
 from schemas.topics import BATCHES, COMMANDS, EXECUTIONS, FILLS, LEDGER_ENTRIES
 
 ROWS_AT_ONCE = 50_000
@@ -40,7 +42,8 @@ class Following:
         self._writer = writer
         self.known = known
         self._read = read
-        self.entry_ids: set[int] = set()
+        self.entries: dict[int, int] = {}
+        """By id, what each says: one number."""
 
     def stretch(self, place: Place, ends: Ends) -> Stretch:
         """What is left of a partition up to its end."""
@@ -64,12 +67,22 @@ class Following:
         stretch = self.stretch((LEDGER_ENTRIES.name, partition), ends)
         async with aclosing(self._topics.entries(stretch)) as batches:
             async for entries in batches:
-                fresh = [entry for entry in entries if entry.entry_id not in self.entry_ids]
-                self.entry_ids |= {entry.entry_id for entry in fresh}
-                for entry in await self.known.new_entries(fresh):
+                for entry in await self.known.new_entries(self._once(entries)):
                     self._remade.enter(entry)
                 await self._done(len(entries))
         self._reached(LEDGER_ENTRIES.name, stretch)
+
+    def _once(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Without repeats; one that says something else under the same id is none."""
+        fresh = []
+        for entry in entries:
+            said, known = hash(entry), self.entries.get(entry.entry_id)
+            if known is None:
+                self.entries[entry.entry_id] = said
+                fresh.append(entry)
+            elif known != said:
+                raise Broken(f"entry {entry.entry_id} is told in two ways: books were used before they were recovered")
+        return fresh
 
     async def _outcomes(self, partition: int, ends: Ends) -> None:
         """Commands are read just as far as what became of them, and at last to their own end."""

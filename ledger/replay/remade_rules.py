@@ -159,6 +159,7 @@ class Remade:
 
     def _moved(self, entry: Moved) -> None:
         legs = made.border_legs(entry)
+        self.transfer_id = max(self.transfer_id, entry.transfer_id + 1)
         self._book(legs)
         self.rows["transfers"].append(made.border_transfer(entry))
         self.rows["postings"] += [made.posting(entry.transfer_id, leg) for leg in legs]

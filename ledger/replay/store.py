@@ -25,8 +25,10 @@ AT_ONCE = 5000
 class Writer:
     """Rows on their way into the tables of a connection, while the next ones are made."""
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
+    def __init__(self, connection: asyncpg.Connection, counts: dict[str, int] | None = None) -> None:
+        """`counts` is told how many rows went into which table."""
         self._connection = connection
+        self._counts = {} if counts is None else counts
         self._task: asyncio.Task[None] | None = None
 
     async def write(self, rows: Rows) -> None:
@@ -43,6 +45,7 @@ class Writer:
     async def _copy(self, rows: Rows) -> None:
         for table, columns in made.COLUMNS.items():
             if rows.get(table):
+                self._counts[table] = self._counts.get(table, 0) + len(rows[table])
                 await self._connection.copy_records_to_table(table, records=rows[table], columns=columns)
         await write(self._connection, "replay.decide_commands", rows.get("decided", ()))
 

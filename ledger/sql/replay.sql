@@ -120,3 +120,43 @@ from books.watermarks where consumer = $1 group by topic, partition
 
 -- name: has_tables
 select exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = $1)
+
+-- name: lock_books
+-- Nobody writes while the books are recovered; who reads is not kept out.
+lock table watermarks, wallets, orders, commands, batches, system_accounts, transfers, trades, users, outbox
+    in exclusive mode nowait
+
+-- name: next_transfer
+select coalesce(max(id), 0) + 1 from transfers
+
+-- name: ask_again
+-- The desk asks the exchange before it sends what may have been sent already.
+insert into batch_attempts (batch_id, exchange, attempts, expires_at, last_error)
+select id, 'unknown', 1, now() + $1::integer * interval '1 millisecond', 'recovered: what was sent is not known here'
+from batches where state = 'closed'
+on conflict (batch_id) do nothing
+
+-- name: end_sessions
+-- Tokens that were spent since the backup would be good again.
+update refresh_families set ended_at = now(), end_reason = 'recovered' where ended_at is null
+
+-- name: lift_ids
+-- Past everything that anybody was told, and a margin for what was given and never journaled.
+select setval(s.name, greatest(s.largest, (select last_value from pg_sequences
+                                           where schemaname = current_schema() and sequencename = s.sequence)) + $2)
+from (values
+    ('users', (select max(id) from users)), ('orders', (select max(id) from orders)),
+    ('commands', (select max(id) from commands)), ('transfers', (select max(id) from transfers)),
+    ('postings', (select max(id) from postings)), ('markets', (select max(id) from markets)),
+    ('audit_log', (select max(id) from audit_log)), ('refresh_families', (select max(id) from refresh_families)),
+    ('outbox', $1::bigint)
+) as t (name, largest)
+cross join lateral (select pg_get_serial_sequence(t.name, 'id') as name, t.largest, t.name || '_id_seq' as sequence) s
+
+-- name: lift_numbers
+select setval(format('%I', 'command_numbers_' || m.id)::regclass,
+              (select coalesce(max(c.number), 0) + $1 from commands c where c.market = m.symbol))
+from markets m
+
+-- name: note_recovery
+insert into audit_log (actor_id, action, subject, detail) values (null, 'recover_books', 'books', $1::text::jsonb)

@@ -24,9 +24,10 @@ from ledger.seed import seed
 from ledger.transfer_rules import TransferRequest
 from ledger.transfers import transfer
 from runtime import kafka, postgres
+from runtime.journal.reader import Reader
 from runtime.settings import Settings
 from schemas.commands import encode_command
-from schemas.topics import CHANGELOGS, COMMANDS, TOPICS
+from schemas.topics import CHANGELOGS, COMMANDS, EXECUTIONS, TOPICS
 from tests.agents.settlement.exchange.test_app import venue
 from tests.ops.conftest import environment
 
@@ -139,9 +140,7 @@ class Exchange:
         """Orders around one price, so that some trade and some rest; then some cancels, reductions and purchases."""
         chance = self._random
         for _ in range(orders):
-            user, market = chance.choice(self.users), chance.choice(MARKETS)
-            side, price = chance.choice(("buy", "sell")), PRICE + chance.randint(-20, 20)
-            await self._place(user, market, side, chance.randint(2, 9), price)
+            await self.order()
         await self.quiet()
         for market, order_id, user in chance.sample(self._orders, k=min(12, len(self._orders))):
             if chance.random() < 0.5:
@@ -162,6 +161,22 @@ class Exchange:
             await self.move("withdrawal", user, "USD", 12_345)
             await self.move("adjustment", user, "BTC", -7)
         await self.quiet()
+
+    async def order(self) -> None:
+        """Held and written, and not yet journaled."""
+        chance = self._random
+        side, price = chance.choice(("buy", "sell")), PRICE + chance.randint(-20, 20)
+        await self._place(chance.choice(self.users), chance.choice(MARKETS), side, chance.randint(2, 9), price)
+
+    async def executed(self) -> None:
+        """Returns when the matching agent has answered every command of the journal."""
+        reader, partitions = Reader(self.settings, "test"), range(self.settings.kafka_partitions)
+        journal = await reader.bounds(self.settings.topic(COMMANDS.name), partitions)
+        while True:
+            answered = await reader.bounds(self.settings.topic(EXECUTIONS.name), partitions)
+            if all(answered[number][1] >= journal[number][1] for number in partitions):
+                return
+            await asyncio.sleep(0.05)
 
     async def _place(
         self, user: int, market: str, side: str, lots: int, price: int, placed_by: int | None = None
