@@ -3,14 +3,19 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+import asyncpg
+
+from api import idempotency
 from api.call import Call
+from api.database import written
 from api.journal import JournalAway, JournalSilent
 from api.relay import replying
-from ledger import commands
+from ledger import commands, keys
 from ledger.commands import JournalRecord
+from ledger.keys import Key
 from ledger.orders import Verdict, verdict
 from runtime.crashpoints import crashpoint
-from schemas.errors import UNAVAILABLE, Refusal
+from schemas.errors import UNAVAILABLE, Refusal, unknown
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,36 +56,59 @@ async def give(
     order_id: int | None = None,
     behind: Sequence[int] = (),
     audited: str | None = None,
+    key: Key | None = None,
 ) -> Given:
     """A command that places no order. It goes `behind` the given commands, sent again on the same producer, so that
-    it cannot overtake an order that may still be on its way. What an admin does is `audited` under its subject."""
+    it cannot overtake an order that may still be on its way. What an admin does is `audited` under its subject. With
+    a `key`, a rival who was faster with it has done the work."""
     require_journal(call)
-    async with call.services.database.transaction() as connection:
-        row = await commands.add_command(connection, market, kind, arguments, user_id=call.user.id, order_id=order_id)
-        if audited is not None:
-            await call.audit(connection, kind, audited)
+    try:
+        async with call.services.database.transaction() as connection:
+            row = await commands.add_command(
+                connection, market, kind, arguments, user_id=call.user.id, order_id=order_id
+            )
+            if key is not None:
+                await keys.keep(connection, key, "command", row.command_id)
+            if audited is not None:
+                await call.audit(connection, kind, audited)
+    except asyncpg.UniqueViolationError:
+        given = None if key is None else await repeated(call, key)
+        if given is None:
+            raise
+        return given
     return await follow(call, row.command_id, behind=behind)
+
+
+async def repeated(call: Call, key: Key) -> Given | None:
+    """What became of the command that this key gave before, waited for as the first one was; None for a new key."""
+    database, outcomes = call.services.database, call.services.outcomes
+    async with database.connection() as connection:
+        former = await keys.former_use(connection, key)
+    if former is None:
+        return None
+    if former.subject != "command" or former.digest != key.digest:
+        raise idempotency.conflict(idempotency.HEADER)
+    with written(former.subject_id), outcomes.expect(former.subject_id) as expected:
+        given = await _given(call, former.subject_id)
+        if given.verdict is None and await expected.within(call.services.settings.order_wait_ms / 1000):
+            given = await _given(call, former.subject_id)
+    return given
 
 
 async def follow(call: Call, command_id: int, *, behind: Sequence[int] = ()) -> Given:
     """Sends a command that is in the books, and waits for what becomes of it."""
     services = call.services
-    async with services.database.connection() as connection:
-        rows = await commands.journal_records(connection, [*behind, command_id])
-    records = [replying(record, services.outcomes.reply) for record in rows]
-    records.sort(key=lambda record: record.command.command_id)  # an order's command is older than what follows it
-    is_decided = await send(call, records, command_id, services.settings.order_wait_ms / 1000)
-    if not is_decided:
-        return Given(command_id, None)
-    async with services.database.connection() as connection:
+    with written(command_id):
+        async with services.database.connection() as connection:
+            rows = await commands.journal_records(connection, [*behind, command_id])
+        records = [replying(record, services.outcomes.reply) for record in rows]
+        records.sort(key=lambda record: record.command.command_id)  # an order's command is older than what follows it
+        is_decided = await send(call, records, command_id, services.settings.order_wait_ms / 1000)
+        if not is_decided:
+            return Given(command_id, None)
+        return await _given(call, command_id)
+
+
+async def _given(call: Call, command_id: int) -> Given:
+    async with call.services.database.connection() as connection:
         return Given(command_id, await verdict(connection, command_id))
-
-
-def unknown(command_id: int) -> Refusal:
-    """The command is in the books and will be sent until it is decided; only its outcome is not known now."""
-    return Refusal(
-        UNAVAILABLE,
-        "The journal did not answer in time; the command is kept and will be decided, ask for it by its command_id.",
-        retry_after_s=1,
-        beside={"outcome": "unknown", "command_id": command_id},
-    )

@@ -3,6 +3,7 @@
 from api import idempotency, numbers, paging, wallet
 from api.call import Call
 from api.catalogue import Listing
+from api.database import written
 from api.routing import Policy, Routes
 from ledger import customers, reads
 from ledger.accounts import HOME_CURRENCY
@@ -40,7 +41,8 @@ async def add(call: Call, body: NewCustomer) -> Customer:
         result = await customers.create_customer(connection, request)
         if isinstance(result, Refused):
             raise wallet.refusal(result, "balance")
-        row = await reads.customer(connection, result)
+        with written():
+            row = await reads.customer(connection, result)
     if row is None:
         raise not_found("customer")
     return _shown(row, listing)

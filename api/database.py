@@ -1,13 +1,13 @@
 """A connection to the books for one call, or an honest 503 before anything was done."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
 from runtime.postgres import UNWELL
-from schemas.errors import unavailable
+from schemas.errors import UNAVAILABLE, Refusal, unavailable, unknown
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
@@ -54,6 +54,19 @@ class Database:
     async def row(self, query: str, *arguments: Any) -> asyncpg.Record | None:
         async with self.connection() as connection:
             return await connection.fetchrow(query, *arguments)
+
+
+@contextlib.contextmanager
+def written(command_id: int | None = None) -> Iterator[None]:
+    """What stands before this is in the books, so from here on it would be untrue that nothing was done."""
+    try:
+        yield
+    except LOST:
+        raise unknown(command_id) from None
+    except Refusal as refusal:
+        if refusal.code is UNAVAILABLE and "outcome" not in refusal.beside:
+            raise unknown(command_id) from None
+        raise
 
 
 def _is_cut(connection: Connection) -> bool:

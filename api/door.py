@@ -30,6 +30,7 @@ from schemas.errors import (
     TOO_LARGE,
     UNAVAILABLE,
     Refusal,
+    unknown,
 )
 
 log = logging.getLogger("api")
@@ -143,12 +144,7 @@ def _lost(request: web.Request) -> Refusal:
     """A read did nothing; a write may or may not have been done, and we say so."""
     if request.method in ("GET", "HEAD"):
         return Refusal(UNAVAILABLE, "A server behind this one is away for the moment; try again.", retry_after_s=1)
-    return Refusal(
-        UNAVAILABLE,
-        "A server behind this one went away meanwhile; it is not known whether this was done.",
-        retry_after_s=1,
-        beside={"outcome": "unknown"},
-    )
+    return unknown()
 
 
 @functools.lru_cache(1000)

@@ -2,10 +2,10 @@
 
 import asyncpg
 
-from api.database import Pool
+from api.database import LOST, Pool
 from ledger.hold_batch import HoldBatcher
 from ledger.hold_rules import NewOrder, Placed, Refused
-from schemas.errors import UNAVAILABLE, Refusal, unavailable
+from schemas.errors import UNAVAILABLE, Refusal, unavailable, unknown
 
 MOST_WAITING = 5000
 NOT_BEGUN = (ConnectionRefusedError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError)
@@ -28,6 +28,8 @@ class Holding:
             return await self._batcher.place(order)
         except NOT_BEGUN:
             raise unavailable("PostgreSQL") from None
+        except LOST:
+            raise unknown() from None
         finally:
             self._waiting -= 1
 

@@ -12,6 +12,8 @@ from typing import Any
 import pydantic_core
 from aiohttp import web
 
+from api.call import Call
+from ledger.keys import Key
 from schemas.errors import IDEMPOTENCY_CONFLICT, INVALID_FIELD, Refusal
 
 HEADER = "Idempotency-Key"
@@ -38,6 +40,12 @@ def _sorted(value: Any) -> Any:
     if isinstance(value, list):
         return [_sorted(inner) for inner in value]
     return value
+
+
+def claim(call: Call, kind: str) -> Key | None:
+    """The key of the header with the digest of this call's body, if one was sent."""
+    name = key(call.request)
+    return None if name is None else Key(call.user.id, name, digest(kind, call.sent))
 
 
 def conflict(name: str) -> Refusal:

@@ -6,6 +6,7 @@ from api import commanding, commands, markets, numbers
 from api.call import Call, Reply
 from api.catalogue import Listed, Listing
 from api.commanding import Given
+from api.database import written
 from api.routing import Policy, Routes
 from ledger import listings
 from ledger.commands import CommandRow
@@ -53,7 +54,8 @@ async def add(call: Call, body: NewMarket) -> Reply:
     given = await commanding.follow(call, row.command_id)
     if given.outcome is None:
         return Reply(202, _pending("open_market", given))
-    listed = (await call.services.catalogue.fresh()).markets[body.symbol]
+    with written(given.command_id):
+        listed = (await call.services.catalogue.fresh()).markets[body.symbol]
     if listed.market.status == "rejected":
         raise Refusal(INVALID_MARKET, f"The journal refused this market: {given.outcome}.")
     return Reply(201, markets.shown(listed))
@@ -111,7 +113,8 @@ async def change(call: Call, body: MarketChange) -> Reply:
     given = await commanding.give(call, symbol, "change_market", _changes(body, listed), audited=symbol)
     if given.verdict is None:
         return Reply(202, _pending("change_market", given))
-    listed = (await call.services.catalogue.fresh()).markets[symbol]
+    with written(given.command_id):
+        listed = (await call.services.catalogue.fresh()).markets[symbol]
     return Reply(200, {**markets.shown(listed).model_dump(), "journal": _place(given)})
 
 

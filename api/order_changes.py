@@ -4,14 +4,17 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from api import commanding, numbers, order_answers
+from api import commanding, idempotency, numbers, order_answers
 from api.call import Call, Reply
+from api.commanding import Given
+from api.database import written
 from api.orders import ORDER, own
 from api.routing import Policy, Routes
 from ledger import orders as rows
 from ledger.orders import OpenOrder, Seen
 from schemas.bodies.orders import CancelAllQuery, Canceled, ExchangeOrder, Reduction
 from schemas.errors import (
+    IDEMPOTENCY_CONFLICT,
     INVALID_FIELD,
     MARKET_NOT_OPEN,
     NOT_FOUND,
@@ -23,6 +26,8 @@ from schemas.errors import (
 )
 
 routes = Routes("orders")
+REDUCED = ("open", "partially_filled")
+"""The states of an order that was made smaller; every other outcome is why it was not."""
 
 
 @routes.delete(
@@ -35,13 +40,19 @@ routes = Routes("orders")
 async def cancel(call: Call) -> Reply:
     """Cancel an order; again 200 for one that is canceled already."""
     seen = await _exchange_order(call)
-    if not seen.order.is_done:
-        given = await commanding.give(
-            call, seen.order.market, "cancel_order", {}, order_id=seen.order.id, behind=_unsent(seen)
-        )
+    if seen.order.is_done:
+        return await _canceled(call, seen)
+    given = await commanding.give(
+        call, seen.order.market, "cancel_order", {}, order_id=seen.order.id, behind=_unsent(seen)
+    )
+    with written(given.command_id):
         seen = await call.services.orders.get(seen.order.id)
         if not seen.order.is_done:
             return await _undone(call, seen, given.outcome)
+        return await _canceled(call, seen)
+
+
+async def _canceled(call: Call, seen: Seen) -> Reply:
     if seen.order.state != "canceled":
         raise await _done(call, seen)
     return Reply(200, await _shown(call, seen))
@@ -55,16 +66,24 @@ async def cancel_all(call: Call, query: CancelAllQuery) -> dict[str, Any]:
     by_market: dict[str, list[OpenOrder]] = {}
     for order in open_orders:
         by_market.setdefault(order.market, []).append(order)
-    await asyncio.gather(*(_cancel_in(call, market, orders) for market, orders in by_market.items()))
-    async with call.services.database.connection() as connection:
-        found = await rows.seen(connection, [order.id for order in open_orders])
-    listing = await call.services.catalogue.recent()
-    return {"results": [order_answers.answer(found[order.id], listing) for order in open_orders]}
+    given = await asyncio.gather(
+        *(_cancel_in(call, market, orders) for market, orders in by_market.items()), return_exceptions=True
+    )
+    failures = [one for one in given if isinstance(one, BaseException)]
+    if failures and len(failures) == len(given):
+        raise failures[0]
+    with written():
+        if failures:
+            raise failures[0]
+        async with call.services.database.connection() as connection:
+            found = await rows.seen(connection, [order.id for order in open_orders])
+        listing = await call.services.catalogue.recent()
+        return {"results": [order_answers.answer(found[order.id], listing) for order in open_orders]}
 
 
-async def _cancel_in(call: Call, market: str, orders: Sequence[OpenOrder]) -> None:
+async def _cancel_in(call: Call, market: str, orders: Sequence[OpenOrder]) -> Given:
     behind = [order.command_id for order in orders if order.state == "pending"]
-    await commanding.give(call, market, "cancel_all", {}, behind=behind)
+    return await commanding.give(call, market, "cancel_all", {}, behind=behind)
 
 
 @routes.patch(
@@ -74,32 +93,49 @@ async def _cancel_in(call: Call, market: str, orders: Sequence[OpenOrder]) -> No
     answer=ExchangeOrder,
     also={202: ExchangeOrder},
     idempotent=True,
-    refusals=(NOT_FOUND, ORDER_DONE, NOT_ON_LOT, NOT_SMALLER, MARKET_NOT_OPEN, UNAVAILABLE),
+    refusals=(NOT_FOUND, ORDER_DONE, NOT_ON_LOT, NOT_SMALLER, MARKET_NOT_OPEN, IDEMPOTENCY_CONFLICT, UNAVAILABLE),
 )
 async def reduce(call: Call, body: Reduction) -> Reply:
     """Make the total quantity smaller; the order keeps its place in the queue."""
     seen = await _exchange_order(call)
-    order = seen.order
-    listing = await call.services.catalogue.recent()
+    key = idempotency.claim(call, f"reduce_order {seen.order.id}")
+    if key is not None and (given := await commanding.repeated(call, key)) is not None:
+        return await _reduced(call, seen.order.id, given)
+    lots = await _smaller(call, seen, body)
+    if lots == seen.order.lots:
+        return Reply(200, await _shown(call, seen))  # nothing is to be done, so the key stays free
+    arguments: dict[str, Any] = {"lots": lots}
+    if key is not None:
+        arguments |= {"key": key.name, "body_digest": key.digest}
+    given = await commanding.give(
+        call, seen.order.market, "reduce_order", arguments, order_id=seen.order.id, behind=_unsent(seen), key=key
+    )
+    return await _reduced(call, seen.order.id, given)
+
+
+async def _smaller(call: Call, seen: Seen, body: Reduction) -> int:
+    """The new total, or why it cannot be."""
+    order, listing = seen.order, await call.services.catalogue.recent()
     with numbers.refusing():
         lots = listing.markets[order.market].units.lots(body.amount)
     if order.is_done:
         raise await _done(call, seen)
-    if lots == order.lots:
-        return Reply(200, await _shown(call, seen))  # a retry of what was done
-    if order.lots is None or not order.filled_lots < lots < order.lots:
+    if order.lots is None or not order.filled_lots < lots <= order.lots:
         raise _not_smaller()
-    given = await commanding.give(
-        call, order.market, "reduce_order", {"lots": lots}, order_id=order.id, behind=_unsent(seen)
-    )
-    seen = await call.services.orders.get(order.id)
-    if seen.order.lots == lots and given.outcome is not None:
-        return Reply(200, await _shown(call, seen))
-    if seen.order.is_done:
-        raise await _done(call, seen)
-    if given.outcome in ("not_above_filled", "not_smaller"):
-        raise _not_smaller()
-    return await _undone(call, seen, given.outcome)
+    return lots
+
+
+async def _reduced(call: Call, order_id: int, given: Given) -> Reply:
+    """What became of it, and the order as it is now."""
+    with written(given.command_id):
+        seen = await call.services.orders.get(order_id)
+        if given.outcome in REDUCED:
+            return Reply(200, await _shown(call, seen))
+        if seen.order.is_done:
+            raise await _done(call, seen)
+        if given.outcome in ("not_above_filled", "not_smaller"):
+            raise _not_smaller()
+        return await _undone(call, seen, given.outcome)
 
 
 async def _exchange_order(call: Call) -> Seen:

@@ -5,6 +5,7 @@ from typing import Any
 
 from api import idempotency, order_answers, paging, placing
 from api.call import Call, Reply
+from api.database import written
 from api.routing import Policy, Routes
 from ledger import orders as rows
 from ledger.orders import Filter, Seen
@@ -66,7 +67,7 @@ async def place(call: Call, query: PlaceQuery) -> Reply:
     """Place an order in a market, or buy from the house; answered when the money has moved, or with 202."""
     wait_s = 0.0 if query.wait == "none" else call.services.settings.order_wait_ms / 1000
     outcome = await placing.place(call, call.sent, idempotency.key(call.request), wait_s)
-    return Reply(202 if query.wait == "none" else outcome.status, await _shown(call, outcome.seen))
+    return Reply(202 if query.wait == "none" else outcome.status, await _placed(call, outcome.seen))
 
 
 @routes.post(
@@ -96,9 +97,10 @@ async def place_many(call: Call, body: NewOrders) -> dict[str, Any]:
 async def _one_of_many(call: Call, sent: dict[str, Any], wait_s: float) -> dict[str, Any]:
     try:
         outcome = await placing.place(call, sent, None, wait_s)
+        order = await _placed(call, outcome.seen)
     except Refusal as refusal:
         return {"status": refusal.code.status, **refusal.body(call.request_id)}
-    return {"status": outcome.status, "order": await _shown(call, outcome.seen)}
+    return {"status": outcome.status, "order": order}
 
 
 @routes.get("orders", Policy.READ, query=OrdersQuery, answer=Page[ExchangeOrder | Purchase])
@@ -152,6 +154,11 @@ async def own(call: Call, order_id: int) -> Seen:
     if seen is None or not seen.order.belongs_to(call.user.id):
         raise not_found("order")
     return seen
+
+
+async def _placed(call: Call, seen: Seen) -> ExchangeOrder | Purchase:
+    with written(seen.order.command_id):
+        return await _shown(call, seen)
 
 
 async def _shown(call: Call, seen: Seen) -> ExchangeOrder | Purchase:

@@ -13,6 +13,7 @@ from api import admission, idempotency, validation
 from api.call import Call
 from api.catalogue import Listed
 from api.commanding import require_journal, send
+from api.database import written
 from ledger import commands
 from ledger.hold_rules import NewOrder, Placed, Refused
 from ledger.orders import Seen
@@ -93,7 +94,7 @@ async def place(call: Call, sent: Mapping[str, Any], key: str | None, wait_s: fl
     if isinstance(placed, Refused):
         raise _refusal(placed, wanted.order, "client_order_id" if key is None else idempotency.HEADER)
     crashpoint("api.after_hold")
-    with logs.about(command_id=placed.command_id, market=wanted.order.market):
+    with logs.about(command_id=placed.command_id, market=wanted.order.market), written(placed.command_id):
         if placed.repeated:
             return await _present(call, placed, wait_s)
         reply = call.services.outcomes.reply

@@ -3,6 +3,7 @@
 from api import idempotency, numbers, wallet_answers
 from api.call import Call
 from api.catalogue import Listing
+from api.database import written
 from api.routing import Policy, Routes
 from ledger import transfers
 from ledger.transfer_rules import Refused, TransferKind, TransferRequest
@@ -74,7 +75,8 @@ async def _move(call: Call, kind: TransferKind, body: Move) -> Wallet:
     if isinstance(result, Refused):
         raise refusal(result)
     call.services.updates.touch([(call.user.id, None)])
-    return await _shown(call, listing)
+    with written():
+        return await _shown(call, listing)
 
 
 def refusal(refused: Refused, field: str = "amount") -> Refusal:

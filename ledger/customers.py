@@ -4,9 +4,10 @@ import dataclasses
 
 import asyncpg
 
+from ledger import keys
 from ledger.accounts import HOME_CURRENCY, NewUser, create_user
 from ledger.connection import Connection
-from ledger.queries import query
+from ledger.keys import Key
 from ledger.transfer_rules import Refused, TransferRequest
 from ledger.transfers import post
 
@@ -44,11 +45,13 @@ def _new_user(request: CustomerRequest) -> NewUser:
 
 
 async def _create(connection: Connection, request: CustomerRequest) -> int | Refused:
+    key = None
     if request.key is not None:
-        former = await connection.fetchrow(query("customers.former_use"), request.requested_by, request.key)
+        key = Key(request.requested_by, request.key, request.digest)
+        former = await keys.former_use(connection, key)
         if former is not None:
-            same = former["subject"] == "user" and former["digest"] == request.digest
-            return int(former["subject_id"]) if same else Refused.IDEMPOTENCY_CONFLICT
+            same = former.subject == "user" and former.digest == request.digest
+            return former.subject_id if same else Refused.IDEMPOTENCY_CONFLICT
     customer_id = await create_user(connection, _new_user(request))
     assert customer_id is not None, "only a username can be taken"
     if request.balance_atoms:
@@ -64,8 +67,6 @@ async def _create(connection: Connection, request: CustomerRequest) -> int | Ref
         )
         if isinstance(deposited, Refused):
             return deposited
-    if request.key is not None:
-        await connection.execute(
-            query("customers.keep_key"), request.requested_by, request.key, request.digest, customer_id
-        )
+    if key is not None:
+        await keys.keep(connection, key, "user", customer_id)
     return customer_id

@@ -190,7 +190,7 @@ create view transactions as
     where p.account = 'wallet';
 
 -- One name space per user for client_order_id and Idempotency-Key, kept for ever. `subject_id` names the order,
--- transfer or user that the key made; `digest` is of the body as it was sent.
+-- transfer, user or command that the key made; `digest` is of the body as it was sent.
 create table idempotency_keys (
     user_id    bigint not null,
     key        text collate "C" not null,
@@ -199,7 +199,7 @@ create table idempotency_keys (
     subject_id bigint not null,
     primary key (user_id, key),
     constraint idempotency_keys_form check (key ~ '^[A-Za-z0-9._:/-]{1,64}$'),
-    constraint idempotency_keys_subject check (subject in ('order', 'transfer', 'user'))
+    constraint idempotency_keys_subject check (subject in ('order', 'transfer', 'user', 'command'))
 );
 
 -- What happened outside the journal, on its way to the topic ledger.entries; a row goes when Kafka has it.

@@ -82,11 +82,16 @@ class CancelAll(Given, frozen=True, gc=False, tag="cancel_all", kw_only=True):
 
 
 class ReduceOrder(Given, frozen=True, gc=False, tag="reduce_order", kw_only=True):
-    """Make a resting order smaller in its place: `lots` is the new total, what has traded included."""
+    """Make a resting order smaller in its place: `lots` is the new total, what has traded included.
+
+    With the key under which it was asked for and the digest of that body, if it was under one.
+    """
 
     order_id: Id
     user_id: Id
     lots: Whole
+    key: str | None = None
+    body_digest: str | None = None
 
 
 class OpenMarket(Given, frozen=True, gc=False, tag="open_market", kw_only=True):

@@ -125,6 +125,20 @@ def unavailable(server: str) -> Refusal:
     return Refusal(UNAVAILABLE, f"{server} is away for the moment; nothing was done, try again.", retry_after_s=1)
 
 
+def unknown(command_id: int | None = None) -> Refusal:
+    """A server went away after something may have been written: a command that is in the books will be decided."""
+    if command_id is None:
+        message = "A server behind this one went away meanwhile; it is not known whether this was done."
+        return Refusal(UNAVAILABLE, message, retry_after_s=1, beside={"outcome": "unknown"})
+    return Refusal(
+        UNAVAILABLE,
+        "A server behind this one did not answer in time; the command is kept and will be decided, "
+        "ask for it by its command_id.",
+        retry_after_s=1,
+        beside={"outcome": "unknown", "command_id": command_id},
+    )
+
+
 def page() -> str:
     """The text of docs/ERRORS.md."""
     rows = [f"| `{code.name}` | {code.status} | {code.meaning} |" for code in CODES.values()]

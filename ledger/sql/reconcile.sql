@@ -81,9 +81,9 @@ where coalesce(o.held, 0) <> coalesce(w.held, 0)
 order by user_id, asset
 
 -- name: I7
--- Every order and every transfer with a key is what its key says, and nothing else has that key.
+-- Every order, transfer and change with a key is what its key says, and nothing else has that key.
 select 'key ' || k.key || ' of user ' || k.user_id as place, k.subject || ' ' || k.subject_id as expected,
-       coalesce('order ' || o.id, 'transfer ' || t.id, 'none') as found, k.user_id,
+       'none' as found, k.user_id,
        case k.subject when 'order' then k.subject_id end as order_id,
        case k.subject when 'transfer' then k.subject_id end as transfer_id
 from idempotency_keys k
@@ -91,7 +91,9 @@ left join orders o on k.subject = 'order' and o.id = k.subject_id
     and o.client_order_id = k.key and o.body_digest = k.digest and k.user_id = coalesce(o.placed_by, o.user_id)
 left join transfers t on k.subject = 'transfer' and t.id = k.subject_id
     and t.idempotency_key = k.key and t.requested_by = k.user_id
-where k.subject <> 'user' and o.id is null and t.id is null
+left join commands c on k.subject = 'command' and c.id = k.subject_id
+    and c.arguments ->> 'key' = k.key and c.arguments ->> 'body_digest' = k.digest and c.user_id = k.user_id
+where k.subject <> 'user' and o.id is null and t.id is null and c.id is null
 union all
 select 'order ' || o.id, 'its key', 'none', o.user_id, o.id, null from orders o
 where not exists (select from idempotency_keys k where k.user_id = coalesce(o.placed_by, o.user_id)
@@ -101,6 +103,11 @@ select 'transfer ' || t.id, 'its key', 'none', t.requested_by, null, t.id from t
 where t.idempotency_key is not null
   and not exists (select from idempotency_keys k where k.user_id = t.requested_by
     and k.key = t.idempotency_key and k.subject = 'transfer' and k.subject_id = t.id)
+union all
+select 'command ' || c.id, 'its key', 'none', c.user_id, c.order_id, null from commands c
+where c.arguments ? 'key'
+  and not exists (select from idempotency_keys k where k.user_id = c.user_id
+    and k.key = c.arguments ->> 'key' and k.subject = 'command' and k.subject_id = c.id)
 order by 1
 
 -- name: I8

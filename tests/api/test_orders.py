@@ -234,6 +234,38 @@ async def test_an_order_is_reduced_in_its_place(client, open_market):
     assert (await wallet(first))[base] == ("8", "1")
 
 
+async def test_a_reduction_under_a_key_is_done_once_and_answered_as_the_order_is_now(client, open_market):
+    user = await rich(client, open_market)
+    order = (await user.post("orders/", limit(open_market, "buy", "9", "100"))).body
+    path = f"orders/{order['id']}/"
+
+    async def reduce(amount, key, where=path):
+        return await user.patch(where, {"amount": amount}, headers={"Idempotency-Key": key})
+
+    both = await asyncio.gather(reduce("6", "k1"), reduce("6", "k1"), reduce("6", "k1"))
+    assert [(answer.status, answer.body) for answer in both] == [(200, both[0].body)] * 3
+    assert (await reduce("4", "k2")).body["amount"] == "4"
+    late = await reduce("6", "k1")
+    assert (late.status, late.body) == (200, (await user.get(path)).body), "no way back to 6, and no error"
+    assert late.body["amount"] == "4"
+    other = (await user.post("orders/", limit(open_market, "buy", "9", "100"))).body
+    for answer in (
+        await reduce("3", "k1"), await reduce("6", "k1", f"orders/{other['id']}/"),
+        await user.post("orders/", limit(open_market, "buy", "9", "100"), headers={"Idempotency-Key": "k1"}),
+        await user.patch("accounts/wallet/deposit/", {"amount": "1"}, headers={"Idempotency-Key": "k1"}),
+        await reduce("2", other["client_order_id"]),
+    ):  # fmt: skip
+        assert refusal(answer) == (409, "idempotency_conflict", "Idempotency-Key")
+    assert (await user.get("orders/by-client-id/k1/")).status == 404, "it is not an order's"
+    await user.delete(path)
+    assert (await reduce("6", "k1")).body["state"] == "canceled"
+    refused = await reduce("1", "k3")
+    assert refusal(refused) == (409, "order_done", None)
+    assert (
+        await user.patch("accounts/wallet/deposit/", {"amount": "1"}, headers={"Idempotency-Key": "k3"})
+    ).status == 200
+
+
 async def test_a_batch_has_an_outcome_for_each(client, open_market):
     user = await rich(client, open_market)
     orders = [

@@ -217,6 +217,15 @@ async def test_books_that_are_right_have_no_differences(connection):
             "update idempotency_keys set digest = 'e' where key = 'mine'",
             [("I7", "key mine of user 2", "order 1", "none", "order 1", "")],
         ),
+        (
+            "insert into idempotency_keys values (2, 'less', 'd', 'command', 7)",
+            [("I7", "key less of user 2", "command 7", "none", "the row itself", "the orders are in order")],
+        ),
+        (
+            """insert into commands (id, market, number, kind, user_id, order_id, arguments) overriding system value
+               values (99, 'BTC-USD', 9, 'reduce_order', 2, 1, '{"lots": 1, "key": "less", "body_digest": "d"}')""",
+            [("I7", "command 99", "its key", "none", "order 1", "")],
+        ),
     ],
 )  # fmt: skip
 async def test_tampering_is_found_and_named_and_traced(connection, tampering, wrong):
