@@ -42,6 +42,7 @@ UNWELL: tuple[type[Exception], ...] = (
     exceptions.LockNotAvailableError,
     exceptions.IdleInTransactionSessionTimeoutError,
     exceptions.TransactionTimeoutError,
+    exceptions.InternalClientError,  # the library's word while the server's last message is in and the end is not
 )
 """What the world being unwell looks like from here: every step is idempotent and may be repeated."""
 NO_ANSWER: tuple[type[Exception], ...] = (*UNWELL, exceptions.InterfaceError)

@@ -182,8 +182,10 @@ async def test_a_fault_of_ours_is_told_without_its_trace(settings_of_door, debug
         raise ZeroDivisionError("a secret of the inside")
 
     services = types.SimpleNamespace(settings=dataclasses.replace(settings_of_door, debug=debug))
+    app = application(services, routes)
+    app.on_shutdown.clear()  # there are no sockets to say goodbye to
     async with (
-        TestServer(application(services, routes)) as server,
+        TestServer(app) as server,
         aiohttp.ClientSession() as session,
         session.get(server.make_url("/api/v1/fault"), headers={"Accept": "text/html"}) as response,
     ):
