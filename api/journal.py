@@ -6,6 +6,7 @@ again until it is decided.
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 
 from aiokafka import AIOKafkaProducer
@@ -53,6 +54,7 @@ class Journal:
         producer = self._producer
         if producer is None:
             raise JournalAway
+        began = time.perf_counter()
         try:
             async with asyncio.timeout(ACK_TIMEOUT_S):
                 acks = [
@@ -70,6 +72,7 @@ class Journal:
             self._give_up(producer, error)
             raise JournalSilent from error
         metrics.COMMANDS_SENT.inc(len(records))
+        metrics.APPEND_SECONDS.observe(time.perf_counter() - began)
 
     def _give_up(self, producer: AIOKafkaProducer, error: Exception) -> None:
         """The first failure of a producer ends it; the others of the same one change nothing."""

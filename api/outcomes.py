@@ -6,6 +6,7 @@ The word only says that a command is decided; what became of it is always read f
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
@@ -117,11 +118,15 @@ class Expectation:
 
     async def within(self, seconds: float) -> bool:
         """Whether the command was decided in time."""
+        began = time.perf_counter()
         timer = asyncio.get_running_loop().call_later(seconds, _settle, self._future, False)
         try:
-            return await self._future
+            is_decided = await self._future
         finally:
             timer.cancel()
+        if is_decided:
+            metrics.OUTCOME_SECONDS.observe(time.perf_counter() - began)
+        return is_decided
 
 
 def _settle(future: asyncio.Future[bool], is_decided: bool) -> None:

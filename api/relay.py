@@ -47,14 +47,21 @@ class Relay:
         log.info("sent %s commands again that nobody had decided", len(records))
         return len(records)
 
+    async def look(self) -> None:
+        """Shows how many commands wait for their outcome; any instance's word is good for all."""
+        async with self.database.connection() as connection:
+            waiting = await relay.waiting(connection)
+        metrics.COMMANDS_PENDING.set(waiting.count)
+        metrics.COMMANDS_OLDEST.set(waiting.oldest_s)
+
     async def for_ever(self) -> None:
         """Once a second, as long as there is a journal."""
         while True:
             await asyncio.sleep(EVERY_S)
-            if not self.journal.is_there:
-                continue
             try:
-                await self.once()
+                await self.look()
+                if self.journal.is_there:
+                    await self.once()
             except AWAY as error:
                 log.info("the relay rests for a moment (%s)", type(error).__name__)
 

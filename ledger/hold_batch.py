@@ -7,12 +7,14 @@ it, at once; only an order that the books cannot take fails alone, because its b
 
 import asyncio
 import dataclasses
+import time
 from collections import deque
 
 import asyncpg
 
 from ledger.hold_rules import NewOrder, Placed, Refused
 from ledger.holds import place
+from runtime.telemetry import metrics
 
 LANES = 2
 LARGEST = 256
@@ -77,6 +79,7 @@ class HoldBatcher:
         return batch
 
     async def _answer(self, batch: list[_Waiting]) -> None:
+        began = time.perf_counter()
         try:
             async with self._pool.acquire() as connection:
                 answers = await place(connection, [waiting.order for waiting in batch], self._max_open_orders)
@@ -92,6 +95,8 @@ class HoldBatcher:
             if not isinstance(error, Exception):
                 raise
         else:
+            metrics.HOLD_BATCH.observe(len(batch))
+            metrics.HOLD_SECONDS.observe(time.perf_counter() - began)
             for waiting, answer in zip(batch, answers, strict=True):
                 if not waiting.answer.done():
                     waiting.answer.set_result(answer)

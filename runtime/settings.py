@@ -50,6 +50,7 @@ class Settings:
     order_wait_ms: int = 2000
     max_open_orders: int = 10_000
     collar_bps: int = 500
+    prove_every_s: int = 600
     exchange: str = "simulated"
     exchange_url: str | None = None
     exchange_api_key: str = dataclasses.field(default="", repr=False)
@@ -178,6 +179,7 @@ def load(environ: Mapping[str, str] | None = None, config_file: Path | None = No
         order_wait_ms=_integer("ORDER_WAIT_MS", get("ORDER_WAIT_MS", "2000"), 0, 60_000),
         max_open_orders=_integer("MAX_OPEN_ORDERS", get("MAX_OPEN_ORDERS", "10000"), 1, 1_000_000),
         collar_bps=_integer("COLLAR_BPS", get("COLLAR_BPS", "500"), 0, 9999),
+        prove_every_s=_integer("PROVE_EVERY_S", get("PROVE_EVERY_S", "600"), 0, 1_000_000),
         exchange=get("EXCHANGE", "simulated"),
         exchange_url=get("EXCHANGE_URL") or None,
         exchange_api_key=get("EXCHANGE_API_KEY", ""),

@@ -10,6 +10,7 @@ import redis.asyncio
 
 from agents.wallet.store import BooksStore
 from ledger.batch_rules import lines_of
+from ledger.proving import prove_for_ever
 from ledger.settlement import Decided
 from runtime import postgres
 from runtime import redis as redis_edge
@@ -104,7 +105,7 @@ class WalletWorker:
         connection = redis_edge.client(settings, name="wallet")
         self._announcer = Announcer(settings, connection)
         self._updates = Updates(settings, connection, "wallet")
-        self._telling: asyncio.Task[None] | None = None
+        self._beside: list[asyncio.Task[None]] = []
         store = BooksStore(lambda: self._pool, self._announcer.announce, self._updates.touch)
         self._sink = SinkWorker(settings, "wallet", FEEDS, store, membership=membership(settings), mend=MEND)
 
@@ -114,13 +115,14 @@ class WalletWorker:
     async def start(self) -> None:
         self._pool = await postgres.pool(self._settings, max_size=CONNECTIONS, application="wallet")
         self._announcer.start()
-        self._telling = asyncio.create_task(self._updates.run(), name="updates")
+        beside = {"updates": self._updates.run(), "proofs": prove_for_ever(self._settings)}
+        self._beside = [asyncio.create_task(work, name=name) for name, work in beside.items()]
         await self._sink.start()
 
     async def stop(self) -> None:
         await self._sink.stop()
-        if self._telling is not None:
-            self._telling.cancel()
-            await asyncio.gather(self._telling, return_exceptions=True)
+        for task in self._beside:
+            task.cancel()
+        await asyncio.gather(*self._beside, return_exceptions=True)
         await self._announcer.stop()
         await self._pool.close()

@@ -12,6 +12,7 @@ import msgspec
 from api.sockets import frames
 from api.sockets.feeds import NOTHING, PATIENCE, Frames
 from api.sockets.levels import Levels
+from runtime.telemetry import metrics
 from schemas.views import Book, Delta, checksum_of, decode_book, decode_delta, encode_view, seq_of
 
 MOST_EARLY = 1_000
@@ -119,6 +120,7 @@ class BookFeed:
         log.info("%s is read anew: %s", self.channel, why)
         self._levels, self.wants_book = None, True
         self.restarts += 1
+        metrics.SOCKET_RESTARTS.inc()
         self._kept.clear()
         self._kept_bytes = self._odd_looks = 0
         self._snapshot = b""

@@ -16,3 +16,7 @@ update commands c
 set sends = c.sends + 1, next_send_at = now() + least(60, 2 * 2 ^ least(c.sends, 5)) * interval '1 second'
 from due where c.id = due.id and c.state = 'pending'
 returning c.id
+
+-- name: waiting
+select count(*) as count, coalesce(floor(extract(epoch from now() - min(created_at))), 0)::bigint as oldest_s
+from commands where state = 'pending'

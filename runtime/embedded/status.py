@@ -5,6 +5,7 @@ A row per process, whatever is down. Nothing is changed, and no client library i
 
 import asyncio
 import dataclasses
+import re
 from collections.abc import Awaitable, Callable
 
 from runtime.embedded import ask, runfiles
@@ -17,7 +18,8 @@ from runtime.settings import Settings
 
 SUPERVISOR = "supervisor"
 Knock = Callable[[Settings], Awaitable[None]]
-LAG_METRIC = "tidemark_lag_records"
+LAG_METRIC, NEXT_METRIC = "tidemark_lag_records", "tidemark_next_offset"
+SAMPLE = re.compile(r'(\w+)\{partition="(\w+)",topic="([^"]+)"\} (\S+)')
 ORDER = (
     SUPERVISOR, "kafka", "postgres", "valkey",
     "api", "matching", "wallet", "marketdata", "settlement", "desk", "exchange",
@@ -25,14 +27,29 @@ ORDER = (
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Followed:
+    """A partition that a process follows: `next` is the first offset that it has not applied, `lag` how many wait.
+
+    The desk follows no partition but the books: it has a lag only.
+    """
+
+    topic: str
+    partition: int | None
+    next: int | None
+    lag: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Row:
-    """One process. `lag` is the number of records that it has not applied yet, where it says so."""
+    """One process. `lag` is the number of records that it has not applied yet, where it says so: the sum of its
+    partitions'."""
 
     name: str
     pid: int | None
     state: State
     address: str | None
     lag: int | None = None
+    partitions: tuple[Followed, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -118,7 +135,9 @@ async def _own_row(known: Known, name: str) -> Row:
     if address is None or state not in (State.READY, State.DOWN):
         return Row(name, known.pids.get(name), state, address)
     if await _answers(_is_ready(address)):
-        return Row(name, known.pids.get(name), State.READY, address, await _lag(address))
+        followed = await _followed(address)
+        lag = sum(one.lag for one in followed) if followed else None
+        return Row(name, known.pids.get(name), State.READY, address, lag, followed)
     return Row(name, known.pids.get(name), State.DOWN if state is State.DOWN else State.NOT_READY, address)
 
 
@@ -136,14 +155,28 @@ async def _answers(question: Awaitable[None]) -> bool:
     return True
 
 
-async def _lag(address: str) -> int | None:
-    """The sum over a process' topics, from its metrics; None where it has none."""
+async def _followed(address: str) -> tuple[Followed, ...]:
+    """What a process follows, by its metrics; nothing where it follows nothing, or does not say."""
     try:
         status, text = await ask.get(address, "/metrics")
     except NotReady:
-        return None
-    values = [line.rpartition(" ")[2] for line in text.splitlines() if line.startswith(LAG_METRIC)]
-    return int(sum(float(value) for value in values)) if status == 200 and values else None
+        return ()
+    return followed(text) if status == 200 else ()
+
+
+def followed(exposition: str) -> tuple[Followed, ...]:
+    """The partitions in a page of metrics, in order."""
+    values: dict[str, dict[tuple[str, str], int]] = {LAG_METRIC: {}, NEXT_METRIC: {}}
+    for metric, partition, topic, value in SAMPLE.findall(exposition):
+        if metric in values:
+            values[metric][topic, partition] = int(float(value))
+    found = [
+        Followed(
+            topic, int(partition) if partition.isdigit() else None, values[NEXT_METRIC].get((topic, partition)), lag
+        )
+        for (topic, partition), lag in values[LAG_METRIC].items()
+    ]
+    return tuple(sorted(found, key=lambda one: (one.topic, -1 if one.partition is None else one.partition)))
 
 
 def _place(name: str) -> tuple[int, str]:

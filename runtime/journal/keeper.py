@@ -87,7 +87,6 @@ class Keeper:
     async def take(self, run: Sequence[Record]) -> None:
         parked = self.partition.parked
         sent = self.partition.run(run)
-        metrics.RECORDS.labels(self._tp.topic).inc(len(run))
         if self.partition.parked > parked:
             self._tell_parked(self.partition.parked - parked, run[-1].offset)
         crashpoint("journal.before_produce")
@@ -158,6 +157,8 @@ class Keeper:
         self._budget.spent(self._now(), cost, size)
         metrics.ROUND_SECONDS.labels(self._tp.topic).observe(cost)
         metrics.ROUND_BYTES.labels(self._tp.topic).inc(size)
+        metrics.SNAPSHOT_TIME.labels(*self._tp).set_to_current_time()
+        metrics.SNAPSHOT_NEXT.labels(*self._tp).set(round_.next_offset)
         if self._may_write():
             await self._group.commit(self._tp, round_.next_offset)
 

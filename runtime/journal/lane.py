@@ -7,6 +7,7 @@ transport's runs go on. What they repeat is skipped; what they lost is read plai
 import asyncio
 import contextlib
 import logging
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import NoReturn, Protocol
@@ -14,6 +15,7 @@ from typing import NoReturn, Protocol
 from runtime.crashpoints import crashpoint
 from runtime.journal.errors import NotYet, Unwell
 from runtime.journal.machine import Record
+from runtime.telemetry import metrics
 
 QUEUED_RUNS = 64
 RUN_RECORDS = 256
@@ -66,6 +68,23 @@ def is_whole(run: Sequence[Record]) -> bool:
     return run[-1].offset - run[0].offset == len(run) - 1
 
 
+class Gauge:
+    """What is measured of every pass over a topic's records. What a start reads again is old, and says nothing."""
+
+    def __init__(self, topic: str) -> None:
+        self._records = metrics.RECORDS.labels(topic)
+        self._sizes = metrics.RUN_RECORDS.labels(topic)
+        self._seconds = metrics.RUN_SECONDS.labels(topic)
+        self._delay = metrics.DELAY_SECONDS.labels(topic)
+
+    def took(self, run: Sequence[Record], seconds: float, *, is_new: bool) -> None:
+        self._records.inc(len(run))
+        if is_new:
+            self._sizes.observe(len(run))
+            self._seconds.observe(seconds)
+            self._delay.observe(max(0.0, time.time() - run[-1].timestamp / 1000))
+
+
 class Lane:
     """The task that feeds one follower."""
 
@@ -95,6 +114,7 @@ class Lane:
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._gauge = Gauge(topic)
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name=f"lane {self.topic}/{self.partition}")
@@ -213,6 +233,7 @@ class Lane:
 
     async def _take(self, run: Sequence[Record]) -> None:
         crashpoint("journal.after_consume")
+        began = time.perf_counter()
         pause, longest = NOT_YET_SECONDS
         while True:
             try:
@@ -226,6 +247,7 @@ class Lane:
                 return
         self.waiting = False
         self.next = run[-1].offset + 1
+        self._gauge.took(run, time.perf_counter() - began, is_new=self.ready)
 
     def _start_waiting(self, error: NotYet) -> None:
         """While this lane waits, the others must go on: what comes meanwhile is left to the reader."""

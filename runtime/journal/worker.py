@@ -79,7 +79,8 @@ class Worker:
 
     async def _revoked(self) -> None:
         lanes, self.lanes = self.lanes, {}
-        metrics.LAG.clear()
+        for gauge in (metrics.LAG, metrics.NEXT_OFFSET, metrics.SNAPSHOT_TIME, metrics.SNAPSHOT_NEXT):
+            gauge.clear()
         await asyncio.gather(*(lane.drop() for lane in lanes.values()))
 
     async def _arrived(self, tp: TP, run: Sequence[Record]) -> None:
@@ -130,7 +131,8 @@ class Worker:
             return watch.silence(loop.time())
         standings = {tp: Standing(lane.next, ends[tp], lane.waiting) for tp, lane in lanes.items() if tp in ends}
         for tp, standing in standings.items():
-            metrics.LAG.labels(tp.topic, tp.partition).set(max(0, standing.end - standing.position))
+            metrics.LAG.labels(*tp).set(max(0, standing.end - standing.position))
+            metrics.NEXT_OFFSET.labels(*tp).set(standing.position)
         return watch.look(loop.time(), standings)
 
 

@@ -63,18 +63,40 @@ LOOP_LAG = _histogram("tidemark_event_loop_lag_seconds", "How late the event loo
 PART_READY = _gauge("tidemark_part_ready", "1 when the part was ready at the last question, else 0.", "part")
 TOPIC_DIFFERENCES = _gauge("tidemark_topic_differences", "Differences between the table of topics and the broker.")
 LAG = _gauge("tidemark_lag_records", "Records of a followed partition not applied yet.", "topic", "partition")
+NEXT_OFFSET = _gauge(
+    "tidemark_next_offset", "Where a followed partition goes on: all below is applied.", "topic", "partition"
+)
 RECORDS = _counter("tidemark_journal_records_total", "Records applied, those of a re-execution too.", "topic")
+RUN_RECORDS = _histogram("tidemark_journal_run_records", "Records applied in one pass.", "topic", buckets=RUN)
+RUN_SECONDS = _histogram(
+    "tidemark_journal_run_seconds", "How long one pass took, with what it wrote and waited for.", "topic"
+)
+DELAY_SECONDS = _histogram(
+    "tidemark_journal_delay_seconds", "How old the newest record of a pass was when it was applied.", "topic"
+)
 PARKED = _counter("tidemark_journal_parked_total", "Records put aside because they could not be used.", "topic")
 ALARMS = _counter(
     "tidemark_journal_alarms_total", "Starts that found no usable snapshot where there had been one.", "topic"
 )
 ROUND_SECONDS = _histogram("tidemark_journal_round_seconds", "How long a snapshot held the event loop.", "topic")
 ROUND_BYTES = _counter("tidemark_journal_snapshot_bytes_total", "Bytes of snapshots written.", "topic")
+SNAPSHOT_TIME = _gauge(
+    "tidemark_journal_snapshot_timestamp_seconds", "When the newest snapshot of a partition was acknowledged.",
+    "topic", "partition",
+)  # fmt: skip
+SNAPSHOT_NEXT = _gauge(
+    "tidemark_journal_snapshot_next_offset", "Where a start from that snapshot would go on.", "topic", "partition"
+)
 HTTP_REQUESTS = _counter("tidemark_http_requests_total", "Requests answered by the API.", "method", "route", "status")
 HTTP_SECONDS = _histogram("tidemark_http_request_seconds", "How long the API took to answer.", "route")
 COMMANDS_SENT = _counter("tidemark_commands_sent_total", "Records that Kafka acknowledged to this API, with repeats.")
+APPEND_SECONDS = _histogram("tidemark_journal_append_seconds", "How long Kafka took to acknowledge what an API sent.")
+OUTCOME_SECONDS = _histogram("tidemark_outcome_seconds", "From Kafka's acknowledgement to the word of the outcome.")
+COMMANDS_PENDING = _gauge("tidemark_commands_pending", "Commands in the books that nobody has decided yet.")
+COMMANDS_OLDEST = _gauge("tidemark_commands_oldest_seconds", "How long the oldest of them has been there.")
 COMMANDS_RELAYED = _counter("tidemark_commands_relayed_total", "Commands sent again because nobody had decided them.")
 OUTCOMES_POLLED = _counter("tidemark_outcomes_polled_total", "Outcomes found in the books before Redis told of them.")
+HOLD_SECONDS = _histogram("tidemark_hold_seconds", "How long a transaction took that placed orders in the books.")
 HOLD_BATCH = _histogram("tidemark_hold_batch_orders", "Orders placed in the books by one transaction.", buckets=RUN)
 
 SOCKETS = _gauge("tidemark_sockets", "WebSocket connections that are open.")
@@ -90,6 +112,11 @@ DESK_ANSWERS = _counter(
 )  # fmt: skip
 DESK_ALARMS = _counter("tidemark_desk_alarms_total", "Batches that a person must look at, each time told.", "exchange")
 BREAKER_OPEN = _gauge("tidemark_breaker_open", "1 while the desk leaves an exchange alone after failures.", "exchange")
+RECONCILE_DIFFERENCES = _gauge(
+    "tidemark_reconcile_differences", "What the last proof of the books found wrong.", "invariant"
+)
+RECONCILE_TIME = _gauge("tidemark_reconcile_timestamp_seconds", "When the books were proved last.")
+RECONCILE_SECONDS = _gauge("tidemark_reconcile_seconds", "How long that took.")
 
 
 TABLE: tuple[Metric, ...] = tuple(_table)

@@ -6,22 +6,40 @@ from pathlib import Path
 import pytest
 
 from ops import cli
-from ops.status import as_json, as_table
+from ops.status import as_json, as_table, partitions
 from runtime.embedded.runfiles import State
-from runtime.embedded.status import Row
+from runtime.embedded.status import Followed, Row
 
+FOLLOWED = (Followed("executions", 0, 120, 0), Followed("executions", 1, 57, 3))
 ROWS = [
     Row("supervisor", 7, State.READY, None),
     Row("kafka", None, State.NOT_READY, "127.0.0.1:9092"),
-    Row("wallet", 12, State.READY, "127.0.0.1:20001", 3),
+    Row("wallet", 12, State.READY, "127.0.0.1:20001", 3, FOLLOWED),
 ]
 
 
 def test_the_array_has_exactly_these_fields() -> None:
     assert json.loads(as_json(ROWS)) == [
-        {"name": "supervisor", "pid": 7, "state": "ready", "address": None, "lag": None},
-        {"name": "kafka", "pid": None, "state": "not ready", "address": "127.0.0.1:9092", "lag": None},
-        {"name": "wallet", "pid": 12, "state": "ready", "address": "127.0.0.1:20001", "lag": 3},
+        {"name": "supervisor", "pid": 7, "state": "ready", "address": None, "lag": None, "partitions": []},
+        {
+            "name": "kafka", "pid": None, "state": "not ready", "address": "127.0.0.1:9092", "lag": None,
+            "partitions": [],
+        },
+        {
+            "name": "wallet", "pid": 12, "state": "ready", "address": "127.0.0.1:20001", "lag": 3,
+            "partitions": [
+                {"topic": "executions", "partition": 0, "next": 120, "lag": 0},
+                {"topic": "executions", "partition": 1, "next": 57, "lag": 3},
+            ],
+        },
+    ]  # fmt: skip
+
+
+def test_the_partitions_are_shown_when_they_are_asked_for() -> None:
+    assert partitions(ROWS).splitlines() == [
+        "NAME    TOPIC       PARTITION  NEXT  LAG",
+        "wallet  executions  0          120   0",
+        "wallet  executions  1          57    3",
     ]
 
 

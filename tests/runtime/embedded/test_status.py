@@ -15,14 +15,21 @@ from runtime.embedded import processes, runfiles, status
 from runtime.embedded.home import Home, write_whole
 from runtime.embedded.processes import Row as Process
 from runtime.embedded.runfiles import RunFile, State
-from runtime.embedded.status import Row, all_ready, rows
+from runtime.embedded.status import Followed, Row, all_ready, followed, rows
 from runtime.settings import Settings
+from runtime.telemetry import metrics
 from tests.runtime.embedded.small_servers import answering, http
 
 READY = {
     "/ready": http(200, "{}"),
-    "/metrics": http(200, 'tidemark_lag_records{topic="a"} 4.0\ntidemark_lag_records 3\n'),
+    "/metrics": http(
+        200,
+        "# HELP tidemark_lag_records\n"
+        'tidemark_lag_records{partition="3",topic="b"} 4.0\ntidemark_lag_records{partition="0",topic="b"} 3.0\n'
+        'tidemark_next_offset{partition="3",topic="b"} 1.2e+07\ntidemark_next_offset{partition="0",topic="b"} 5.0\n',
+    ),
 }
+FOLLOWED = (Followed("b", 0, 5, 3), Followed("b", 3, 12_000_000, 4))
 BROKER = struct.pack("!iih", 6, 7, 0)
 
 
@@ -85,8 +92,8 @@ async def test_all_is_ready(instance: Instance) -> None:
         Row("kafka", pid, State.READY, at["kafka"]),
         Row("postgres", pid, State.READY, at["postgres"]),
         Row("valkey", pid, State.READY, at["valkey"]),
-        Row("api", pid, State.READY, at["api"], 7),
-        Row("wallet", pid, State.READY, at["wallet"], 7),
+        Row("api", pid, State.READY, at["api"], 7, FOLLOWED),
+        Row("wallet", pid, State.READY, at["wallet"], 7, FOLLOWED),
     ]
     assert all_ready(found)
 
@@ -147,7 +154,7 @@ async def test_a_process_started_by_hand_is_seen(instance: Instance) -> None:
     async with answering(READY) as address:
         settings = dataclasses.replace(instance.settings, port=int(address.rpartition(":")[2]))
         found = {row.name: row for row in await rows(settings)}
-    assert found["api"] == Row("api", None, State.READY, address, 7)
+    assert found["api"] == Row("api", None, State.READY, address, 7, FOLLOWED)
 
 
 async def test_a_second_instance_stands_behind_the_first(instance: Instance) -> None:
@@ -160,6 +167,19 @@ async def test_a_second_instance_stands_behind_the_first(instance: Instance) -> 
 async def test_the_real_servers_are_ready_from_outside(stack: Settings) -> None:
     states = {row.name: row.state for row in await rows(stack)}
     assert [states[name] for name in ("kafka", "postgres", "valkey")] == [State.READY] * 3
+
+
+def test_what_a_process_follows_is_read_from_the_page_that_it_serves() -> None:
+    """And the desk, which waits for batches in the books, has a lag and no offset."""
+    metrics.LAG.labels("executions", 10).set(2)
+    metrics.NEXT_OFFSET.labels("executions", 10).set(123_456_789)
+    metrics.LAG.labels("exchange.batches", "all").set(1)
+    try:
+        found = followed(metrics.exposition().decode())
+    finally:
+        metrics.LAG.clear()
+        metrics.NEXT_OFFSET.clear()
+    assert found == (Followed("exchange.batches", None, None, 1), Followed("executions", 10, 123_456_789, 2))
 
 
 def test_the_order_knows_every_process() -> None:

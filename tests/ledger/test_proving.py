@@ -1,0 +1,58 @@
+"""The proof of the books beside the work: what it shows, and that it is no burden."""
+
+import dataclasses
+import logging
+
+import pytest
+
+from ledger.connection import books
+from ledger.proving import AWAY, prove, prove_for_ever
+from ledger.queries import query
+from ledger.reconcile import INVARIANTS
+from ledger.seed import seed
+from runtime.settings import Settings
+from runtime.telemetry import metrics
+
+
+def shown() -> dict[str, float]:
+    (family,) = metrics.RECONCILE_DIFFERENCES.collect()
+    return {sample.labels["invariant"]: sample.value for sample in family.samples}
+
+
+@pytest.fixture(autouse=True)
+def nothing_shown() -> None:
+    metrics.RECONCILE_DIFFERENCES.clear()
+
+
+async def test_books_that_are_right_show_no_difference(database: Settings) -> None:
+    await seed(database)
+    assert await prove(database) > 0
+    assert shown() == dict.fromkeys(INVARIANTS, 0)
+
+
+@pytest.mark.tampers
+async def test_a_missing_atom_is_an_alarm(database: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    await seed(database)
+    async with books(database) as connection:
+        await connection.execute("update wallets set available = available - 1 where asset = 'USD'")
+    with caplog.at_level(logging.ERROR):
+        await prove(database)
+    assert {invariant for invariant, wrong in shown().items() if wrong} >= {"I1", "I3"}
+    assert [record.getMessage()[:24] for record in caplog.records] == ["ALARM: the books have 2 "]
+
+
+async def test_one_process_at_a_time_proves(database: Settings) -> None:
+    async with books(database) as other:
+        assert await other.fetchval(query("proving.claim"))
+        assert await prove(database) == 0
+    assert shown() == {}
+
+
+async def test_it_can_be_turned_off(space: Settings) -> None:
+    settings = Settings(home=space.home, prove_every_s=0)
+    await prove_for_ever(settings)
+
+
+async def test_books_that_are_away_are_asked_again_later(space: Settings) -> None:
+    with pytest.raises(AWAY):
+        await prove(dataclasses.replace(space, postgres_port=1))
