@@ -12,7 +12,7 @@ import msgspec
 from ledger.connection import Connection
 from ledger.hold_rules import NewOrder, Placed
 from ledger.queries import query
-from schemas.commands import BuyFromHouse, Hold, Numbered, PlaceOrder
+from schemas.commands import RULES_VERSIONS, BuyFromHouse, Hold, Numbered, PlaceOrder
 
 ORDER_FIELDS = (
     "side", "lots", "quote_atoms", "price_ticks", "time_in_force", "post_only", "self_trade",
@@ -46,7 +46,12 @@ async def add_command(
     user_id: int | None = None,
     order_id: int | None = None,
 ) -> CommandRow:
-    """Writes the row of any command but those that place an order, which go with their hold."""
+    """Writes the row of any command but those that place an order, which go with their hold.
+
+    A version of the rules that this release lacks would stop the market for good, so it never gets as far as a row.
+    """
+    if (version := arguments.get("rules_version")) is not None and version not in RULES_VERSIONS:
+        raise LookupError(f"this release has no rules version {version}")
     text = msgspec.json.encode(arguments).decode()
     row = await connection.fetchrow(query("commands.add"), market, kind, user_id, order_id, text)
     if row is None:

@@ -33,7 +33,8 @@ async def books(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
         )
     except (OSError, TimeoutError) as error:
         raise Broken(
-            f"PostgreSQL does not answer at {address} ({type(error).__name__}): start it, or correct POSTGRES_HOST."
+            f"PostgreSQL does not answer at {address} ({type(error).__name__}): "
+            "start everything with `make run`, or correct POSTGRES_HOST."
         ) from error
     except asyncpg.PostgresError as error:
         raise Broken(f"PostgreSQL at {address} refuses us: {error}.") from error

@@ -60,7 +60,7 @@ async def _knock(settings: Settings) -> None:
         try:
             await asked(settings)
         except NotReady as reason:
-            raise Broken(f"{name} does not answer ({reason}): start it first, as `make run` does.") from reason
+            raise Broken(f"{name} does not answer ({reason}): start everything with `make run`.") from reason
 
 
 @contextlib.asynccontextmanager

@@ -29,7 +29,9 @@ async def _topics(settings: Settings) -> int:
     try:
         await knock_kafka(settings)
     except NotReady as reason:
-        raise Broken(f"Kafka does not answer at {settings.kafka_bootstrap} ({reason}): start it first.") from reason
+        raise Broken(
+            f"Kafka does not answer at {settings.kafka_bootstrap} ({reason}): start everything with `make run`."
+        ) from reason
     table = (*TOPICS, *CHANGELOGS)
     differences = await ensure_topics(settings, table)
     print("\n".join(differences) or f"All {len(table)} topics are there, as the table says.")

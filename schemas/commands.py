@@ -5,11 +5,13 @@ checks types only; whether the numbers make sense is for the engine to say, beca
 gave a command and who placed an order for another are said for the books alone, which can be made again from here.
 """
 
-from typing import Annotated, Literal, final, get_args
+from typing import Annotated, Final, Literal, final, get_args
 
 import msgspec
 
 COMMANDS_VERSION = 1
+RULES_VERSIONS: Final = frozenset({1})
+"""The versions of a market's rules that this release has; the journal keeps which one a market follows."""
 
 Id = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]

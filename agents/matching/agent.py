@@ -4,10 +4,9 @@ import functools
 from collections.abc import Sequence
 
 from agents.matching.engine import Market
-from agents.matching.engine.terms import RULES_VERSIONS
 from runtime.journal.machine import Asked, Head, Parked, Program, Record, Stream, schema_version
 from schemas import executions
-from schemas.commands import ChangeRules, Command, OpenMarket, Undecodable, decode_command
+from schemas.commands import RULES_VERSIONS, ChangeRules, Command, OpenMarket, Undecodable, decode_command
 from schemas.executions import Event, HouseFilled, Traded, encode_execution
 from schemas.money import market_units, money_text, quantity_text
 from schemas.topics import COMMANDS, EXECUTIONS, PARKED, TRADES

@@ -81,6 +81,14 @@ async def test_there_is_no_command_without_a_market(connection):
         await add_command(connection, "NONE-USD", "list_price", {"price_ticks": 1})
 
 
+@pytest.mark.parametrize(("kind", "version"), [("change_rules", 2), ("change_rules", 0), ("open_market", 99)])
+async def test_rules_that_this_release_lacks_do_not_get_as_far_as_a_row(connection, kind, version):
+    await open_market(connection)
+    with pytest.raises(LookupError, match=f"no rules version {version}"):
+        await add_command(connection, "BTC-USD", kind, {"rules_version": version})
+    assert await connection.fetchval("select count(*) from commands") == 1
+
+
 async def test_the_record_of_an_order_just_placed_is_the_one_that_its_row_stands_for(connection):
     await open_market(connection)
     user_id = await rich_user(connection, "ada", 10_000, 10_000)

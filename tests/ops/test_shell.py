@@ -56,5 +56,5 @@ async def test_a_server_that_is_away_is_one_sentence(verb):
     assert (said.code, said.out) == (1, "")
     assert said.err == (
         "tidemark: Redis does not answer (nobody answers at 127.0.0.1:1 (Connection refused)): "
-        "start it first, as `make run` does.\n"
+        "start everything with `make run`.\n"
     )

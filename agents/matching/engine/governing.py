@@ -4,8 +4,8 @@ import dataclasses
 
 from agents.matching.engine.admission import refused
 from agents.matching.engine.state import State
-from agents.matching.engine.terms import RULES_VERSIONS, UnknownRulesError
-from schemas.commands import ChangeMarket, ChangeRules, OpenMarket
+from agents.matching.engine.terms import UnknownRulesError
+from schemas.commands import RULES_VERSIONS, ChangeMarket, ChangeRules, OpenMarket
 from schemas.executions import Event, Reject, RulesChanged
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Final
 
-from schemas.commands import ChangeMarket, OpenMarket, Side, Status
+from schemas.commands import RULES_VERSIONS, ChangeMarket, OpenMarket, Side, Status
 from schemas.executions import MarketChanged, MarketOpened
 from schemas.money import MAX_SCALE, MAX_UNITS, MoneyError, market_units
 
@@ -11,7 +11,6 @@ MAX_ATOMS: Final = MAX_UNITS
 MAX_PRICE_TICKS: Final = (1 << 60) - 1
 WHOLE_BPS: Final = 10_000
 MAX_BAND_BPS: Final = 1_000_000
-RULES_VERSIONS: Final = frozenset({1})
 
 
 class UnknownRulesError(Exception):
