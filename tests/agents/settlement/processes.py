@@ -26,17 +26,19 @@ def environment(settings: Settings, folder: Path, **more: str) -> dict[str, str]
 
 @dataclasses.dataclass
 class Processes:
-    """By name. `killed` are those that died of a crash point and were started again, in order."""
+    """By name. `plans` are the crash points at which each has yet to die, in order; `killed` those where one has."""
 
     settings: Settings
     folder: Path
     more: dict[str, str] = dataclasses.field(default_factory=dict)
     running: dict[str, subprocess.Popen[bytes]] = dataclasses.field(default_factory=dict)
+    plans: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     killed: list[str] = dataclasses.field(default_factory=list)
 
     def start(self, name: str, *argv: str, **more: str) -> None:
         """`name` is a module of agents, unless `argv` says what else Python runs."""
-        environ = environment(self.settings, self.folder, **{**self.more, **more})
+        more = {**self.more, **more, "CRASH_AT": next(iter(self.plans.get(name, ())), "")}
+        environ = environment(self.settings, self.folder, **more)
         with (self.folder / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
                 [sys.executable, *(argv or ("-m", f"agents.{name}"))],
@@ -48,7 +50,7 @@ class Processes:
         for name, process in list(self.running.items()):
             code = process.poll()
             if code == -signal.SIGKILL:
-                self.killed.append(name)
+                self.killed.append(self.plans[name].pop(0))
                 self.start(name)
             assert code in (None, -signal.SIGKILL), self.log(name)
 

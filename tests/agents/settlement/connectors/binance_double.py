@@ -26,12 +26,14 @@ EARLY_MS = 1_000
 
 @dataclasses.dataclass
 class Mood:
-    """What it does next. `offered` is the share of an order that somebody sells; fees are in what was bought."""
+    """What it does. `offered` is the share of an order that somebody sells; of orders every n-th is answered in vain
+    (`lose_every`), or finds few who sell (`poor_every`)."""
 
     price: Decimal = Decimal(20)
     offered: Decimal = Decimal(1)
     latency: float = 0.0
-    lose_answer: bool = False
+    lose_every: int = 0
+    poor_every: int = 0
     refuse: tuple[int, str] | None = None
     fee_asset: str = BASE
     fee_rate: Decimal = Decimal("0.001")
@@ -96,7 +98,7 @@ class Binance:
         await asyncio.sleep(self.mood.latency)
         self._in_time(wanted)
         order = self._execute(wanted["newClientOrderId"], amount, limit)
-        if self.mood.lose_answer and request.transport is not None:
+        if _is_turn(len(self.orders), self.mood.lose_every) and request.transport is not None:
             request.transport.abort()
         return web.json_response(order)
 
@@ -137,8 +139,9 @@ class Binance:
 
     def _execute(self, client_order_id: str, amount: Decimal, limit: Decimal) -> dict[str, Any]:
         """In two trades, so that a sum has to be made."""
-        filled = (amount * self.mood.offered).quantize(STEP) if limit >= self.mood.price else Decimal()
         number = len(self.orders) + 1
+        offered = Decimal("0.4") if _is_turn(number, self.mood.poor_every) else self.mood.offered
+        filled = (amount * offered).quantize(STEP) if limit >= self.mood.price else Decimal()
         first = (filled / 3).quantize(STEP)
         for part in (first, filled - first):
             if part:
@@ -162,6 +165,10 @@ class Binance:
             "commissionAsset": self.mood.fee_asset, "time": self.now_ms(), "isBuyer": True, "isMaker": False,
             "isBestMatch": True,
         }  # fmt: skip
+
+
+def _is_turn(number: int, every: int) -> bool:
+    return every > 0 and number % every == 0
 
 
 def _refusal(code: int, message: str, status: int = 400) -> web.HTTPException:

@@ -61,7 +61,7 @@ async def simulated(folder: Path, manners: Manners) -> AsyncIterator[Outside]:
 async def ccxt(folder: Path, manners: Manners) -> AsyncIterator[Outside]:
     offered = Decimal(0 if manners.has_nothing else 1) * (Decimal("0.5") if manners.has_a_part else 1)
     mood = Mood(
-        latency=manners.latency, lose_answer=manners.loses_answers, offered=offered, fee_rate=Decimal()
+        latency=manners.latency, lose_every=int(manners.loses_answers), offered=offered, fee_rate=Decimal()
     )  # fmt: skip
     async with binance(mood) as (double, url):
         account: dict[str, Any] = {"exchange": "binance", "exchange_api_key": KEY, "exchange_secret_key": SECRET}

@@ -142,7 +142,7 @@ async def test_every_closed_batch_is_bought_once_and_told(
 async def test_a_venue_of_ccxt_is_asked_before_it_is_sent_anything_again(stack: Settings) -> None:
     """It would execute a repeated id a second time."""
     await closed(stack, 4)
-    async with binance(Mood(lose_answer=True)) as (double, url):
+    async with binance(Mood(lose_every=1)) as (double, url):
         async with working(*(Desk(stack, account(stack, url), window_ms=3_000) for _ in range(2))):
             verdicts = await told(stack, 4)
         assert sorted(order["clientOrderId"] for order in double.orders) == BATCHES
