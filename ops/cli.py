@@ -26,6 +26,7 @@ VERBS = (
     "dump",
     "backup",
     "recover",
+    "balances",
     "reconcile",
     "replay",
     "book",

@@ -12,7 +12,7 @@ from agents.matching.agent import PROGRAM
 from ledger.connection import books
 from ledger.migrate import migrate
 from ledger.reconcile import differences
-from ledger.replay.following import Following
+from ledger.replay.following import Count, Following
 from ledger.replay.known import Nothing
 from ledger.replay.remade_rules import Remade
 from ledger.replay.store import Tables, Writer
@@ -99,7 +99,8 @@ async def make(settings: Settings, schema: Settings) -> int:
         ends |= {(topic.name, partition): end for partition, (_, end) in (await topics.bounds(topic)).items()}
     async with books(schema) as connection, connection.transaction():
         tables, writer = Tables(connection), Writer(connection)
-        following = Following(topics, remade, tables, writer, Nothing())
+        count = Count(lambda _done, _total: None)
+        following = Following(topics, remade, tables, writer, Nothing(), count)
         await following.to(ends)
         await writer.write(remade.rest())
         await writer.settled()

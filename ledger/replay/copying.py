@@ -8,7 +8,7 @@ import asyncio
 import dataclasses
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import asyncpg
 
@@ -18,7 +18,7 @@ from ledger.origins import Difference
 from ledger.queries import query
 from ledger.reconcile import differences
 from ledger.replay.comparing import Compared, compare
-from ledger.replay.following import Ends, Following
+from ledger.replay.following import Count, Ends, Following, Progress
 from ledger.replay.known import Nothing, entered
 from ledger.replay.remade_rules import Remade
 from ledger.replay.row_rules import Asked
@@ -36,8 +36,6 @@ CLOSE = 5_000
 ROUNDS = 20
 OUTBOX_PATIENCE_S = 10.0
 OUTBOX_LOOK_S = 0.1
-Progress = Callable[[int, int], None]
-"""Told how many of how many records are read."""
 SCHEMA = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -70,14 +68,14 @@ async def copy(settings: Settings, into: str, progress: Progress = lambda _done,
             left = copying.left(ends)
             if left <= CLOSE:
                 break
-            copying.total = copying.records + left
+            copying.count.total = copying.count.done + left
             await copying.following.to(ends)
         async with connection.transaction(isolation="repeatable_read"):
             await copying.finish(settings.postgres_schema)
             seconds = time.monotonic() - began
             compared = await compare(connection, settings.postgres_schema, into)
             wrong = await differences(connection)
-    return Copied(copying.records, copying.remade.trades, seconds, compared, wrong)
+    return Copied(copying.count.done, copying.remade.trades, seconds, compared, wrong)
 
 
 async def _require_room(settings: Settings, into: str) -> None:
@@ -96,18 +94,13 @@ class _Copying:
     """One copy being made."""
 
     def __init__(self, settings: Settings, connection: asyncpg.Connection, progress: Progress) -> None:
-        self.records = self.total = 0
+        self.count = Count(progress)
         self.remade = Remade(FIRST_OWN_TRANSFER)
         self._connection = connection
-        self._progress = progress
         self._topics = Topics(settings)
         self._tables = Tables(connection)
         self._writer = Writer(connection)
-        self.following = Following(self._topics, self.remade, self._tables, self._writer, Nothing(), self._read)
-
-    def _read(self, count: int) -> None:
-        self.records += count
-        self._progress(self.records, max(self.total, self.records))
+        self.following = Following(self._topics, self.remade, self._tables, self._writer, Nothing(), self.count)
 
     async def ends(self, connection: asyncpg.Connection, live: str) -> Ends:
         """How far the live books are, as this connection sees them; the entries, as far as they go now."""

@@ -4,11 +4,12 @@ fills. Topics have no common order, but whatever depends on something else comes
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from typing import Protocol
 
+from ledger.batch_rules import Batch
 from ledger.replay.known import Known
 from ledger.replay.remade_rules import Remade
-from ledger.replay.row_rules import Asked
-from ledger.replay.store import Tables, Writer
+from ledger.replay.row_rules import Asked, Rows
 from ledger.replay.topics import Marks, Place, Stretch, Topics
 from runtime.journal.errors import Broken
 from runtime.journal.watermark import resume_at
@@ -17,8 +18,34 @@ from schemas.topics import BATCHES, COMMANDS, EXECUTIONS, FILLS, LEDGER_ENTRIES
 
 ROWS_AT_ONCE = 50_000
 Ends = Mapping[Place, int]
-Read = Callable[[int], None]
-"""Told how many more records have been read."""
+Progress = Callable[[int, int], None]
+"""Told how many of how many records are read."""
+
+
+class Count:
+    """How many records are read, of how many; told to whoever waits."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.done = self.total = 0
+        self._progress = progress
+
+    def read(self, records: int) -> None:
+        self.done += records
+        self._progress(self.done, max(self.total, self.done))
+
+
+class Rest(Protocol):
+    """Where batches are that are spoken of again."""
+
+    async def batches(self, batch_ids: Iterable[str]) -> dict[str, Batch]: ...
+
+
+class Out(Protocol):
+    """Where rows go that are final."""
+
+    async def write(self, rows: Rows) -> None: ...
+
+    async def settled(self) -> None: ...
 
 
 class Following:
@@ -28,10 +55,10 @@ class Following:
         self,
         topics: Topics,
         remade: Remade,
-        tables: Tables,
-        writer: Writer,
+        tables: Rest,
+        writer: Out,
         known: Known,
-        read: Read = lambda _count: None,
+        count: Count,
     ) -> None:
         self.at: dict[Place, int] = {}
         """Where to go on, in the topics that have no watermark."""
@@ -41,7 +68,7 @@ class Following:
         self._tables = tables
         self._writer = writer
         self.known = known
-        self._read = read
+        self._count = count
         self.entries: dict[int, int] = {}
         """By id, what each says: one number."""
 
@@ -135,7 +162,7 @@ class Following:
             self._remade.batches |= await self._tables.batches(missing)
 
     async def _done(self, records: int) -> None:
-        self._read(records)
+        self._count.read(records)
         if sum(map(len, self._remade.rows.values())) >= ROWS_AT_ONCE:
             await self._writer.write(self._remade.drain())
 

@@ -7,14 +7,14 @@ ids that the journal knows otherwise, and that is refused.
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import asyncpg
 
 from ledger.connection import books
 from ledger.queries import query
 from ledger.reconcile import differences
-from ledger.replay.following import Ends, Following
+from ledger.replay.following import Count, Ends, Following, Progress
 from ledger.replay.known import entered
 from ledger.replay.remade_rules import Remade
 from ledger.replay.row_rules import Asked
@@ -30,7 +30,6 @@ MARGIN = 1000
 """Ids are lifted this far past the highest: some were given to what never reached the journal."""
 ATTEMPT_MS = 15_000
 """How long what the desk may have sent is still good."""
-Progress = Callable[[int, int], None]
 AGAIN = "Restore the backup again, with everything stopped, and recover before anything else."
 
 
@@ -63,8 +62,7 @@ class _Recovery:
     def __init__(self, settings: Settings, connection: asyncpg.Connection, progress: Progress) -> None:
         self._connection = connection
         self._schema = settings.postgres_schema
-        self._progress = progress
-        self._records = self._total = 0
+        self._count = Count(progress)
         self._rows: dict[str, int] = {}
         self._topics = Topics(settings)
         self._tables = Tables(connection)
@@ -73,11 +71,11 @@ class _Recovery:
     async def run(self) -> Recovered:
         remade = Remade(await self._connection.fetchval(query("replay.next_transfer")))
         await self._tables.load(remade)
-        following = Following(self._topics, remade, self._tables, self._writer, self, self._read)
+        following = Following(self._topics, remade, self._tables, self._writer, self, self._count)
         await self._begin(following)
         ends = await self._ends()
         left = (following.stretch(place, ends) for place in ends)
-        self._total = sum(max(0, stretch.stop - stretch.start) for stretch in left)
+        self._count.total = sum(max(0, stretch.stop - stretch.start) for stretch in left)
         await following.to(ends)
         await self._writer.write(remade.rest())
         await self._writer.settled()
@@ -88,7 +86,7 @@ class _Recovery:
         await self._connection.execute(query("replay.note_recovery"), json.dumps(self._rows))
         await self._require_right()
         await self._lift(max(following.entries, default=0))
-        return Recovered(self._records, self._rows)
+        return Recovered(self._count.done, self._rows)
 
     async def _begin(self, following: Following) -> None:
         """Commands go on behind the last one that the books have decided."""
@@ -103,10 +101,6 @@ class _Recovery:
             bounds = await self._topics.bounds(topic)
             ends |= {(topic.name, partition): end for partition, (_, end) in bounds.items()}
         return ends
-
-    def _read(self, count: int) -> None:
-        self._records += count
-        self._progress(self._records, max(self._total, self._records))
 
     async def new_entries(self, entries: Sequence[Entry]) -> Sequence[Entry]:
         """Those that the restored tables do not have."""

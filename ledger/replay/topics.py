@@ -49,6 +49,12 @@ class Topics:
         except Unwell as error:
             raise Broken(f"Kafka does not say where {topic.name} ends: {error}") from error
 
+    async def time_of(self, topic: Topic, partition: int, offset: int) -> int:
+        """When a record came, by the broker's clock."""
+        async for records in self._read(topic, Stretch(partition, offset, offset + 1)):
+            return records[0].timestamp
+        raise Broken(f"{topic.name}/{partition} has nothing at {offset}")
+
     async def entries(self, stretch: Stretch) -> AsyncGenerator[Sequence[Entry], None]:
         async for records in self._read(LEDGER_ENTRIES, stretch):
             yield [decoded(LEDGER_ENTRIES, record, decode_entry) for record in records]

@@ -162,11 +162,12 @@ class Exchange:
             await self.move("adjustment", user, "BTC", -7)
         await self.quiet()
 
-    async def order(self) -> None:
+    async def order(self, market: str | None = None) -> None:
         """Held and written, and not yet journaled."""
         chance = self._random
         side, price = chance.choice(("buy", "sell")), PRICE + chance.randint(-20, 20)
-        await self._place(chance.choice(self.users), chance.choice(MARKETS), side, chance.randint(2, 9), price)
+        market = market or chance.choice(MARKETS)
+        await self._place(chance.choice(self.users), market, side, chance.randint(2, 9), price)
 
     async def executed(self) -> None:
         """Returns when the matching agent has answered every command of the journal."""
