@@ -1,7 +1,7 @@
 """A run of executions enters the books: look, decide, write, each of the two statements whole by itself.
 
-No lock is held between them. The write fails as a whole when another worker has moved the watermark, and then nothing
-of what was looked at counts; only a run of the same market changes what a run of this market reads.
+No lock is held between them. What was looked at is as old as the watermarks beside it, and the write fails as a whole
+when another worker has moved them since: only a run of the same market changes what a run of this market reads.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +14,7 @@ from ledger.queries import query
 from ledger.settle_rules import concerned, settle
 from ledger.settlement import Assets, Order, Settlement
 from ledger.watermarks import Step
+from runtime.journal.watermark import Mark
 from schemas.executions import ChainedExecution
 
 ORDER_COLUMNS = attrgetter(
@@ -25,20 +26,23 @@ TERMS_COLUMNS = attrgetter(
 
 
 class Seen(NamedTuple):
-    """The orders and the pending commands of a run, and by what an order's row shows that it is still the same."""
+    """What a run is about, of one moment, and by what an order's row shows that it is still the same."""
 
     orders: dict[int, Order]
     versions: dict[int, tuple[str, int | None]]
     commands: dict[int, int | None]
+    marks: dict[str, Mark]
 
 
 async def settle_run(
     connection: Connection, step: Step, executions: Sequence[ChainedExecution], assets: Mapping[str, Assets]
 ) -> Settlement:
     """Applies the run and its watermarks in one transaction; what it did is returned for the announcement after it."""
-    seen = await _look(connection, executions, assets)
+    seen = await _look(connection, step, executions, assets)
+    step.check(seen.marks)
     settlement = settle(executions, assets, seen.orders, seen.commands)
-    await connection.execute(query("settle.write"), *step.place, *map(rows, _written(step, settlement, seen.versions)))
+    written = map(rows, _written(step, settlement, seen.versions))
+    await connection.execute(query("settle.write"), *step.place, *written)
     return settlement
 
 
@@ -48,17 +52,24 @@ async def market_assets(connection: Connection, symbols: Sequence[str]) -> dict[
     return {row["symbol"]: Assets(row["base"], row["quote"]) for row in found}
 
 
-async def _look(connection: Connection, executions: Sequence[ChainedExecution], assets: Mapping[str, Assets]) -> Seen:
+async def _look(
+    connection: Connection, step: Step, executions: Sequence[ChainedExecution], assets: Mapping[str, Assets]
+) -> Seen:
     order_ids = concerned(executions, assets)
     asked = [execution.command_id for execution in executions if execution.command_id is not None and execution.last]
-    seen = Seen({}, {}, {})
-    for row in await connection.fetch(query("settle.look"), numbers(order_ids), numbers(asked)):
-        is_order, other, number = row[:3]
-        if is_order:
-            seen.orders[number] = order = Order(*row[2:])
+    seen = Seen({}, {}, {}, {})
+    found = await connection.fetch(
+        query("settle.look"), numbers(order_ids), numbers(asked), *step.place, list(step.before)
+    )
+    for what, number, other, *rest in found:
+        if what == "order":
+            seen.orders[number] = order = Order(number, *rest)
             seen.versions[number] = order.state, other
-        else:
+        elif what == "command":
             seen.commands[number] = other
+        else:
+            source_offset, chain, market, *_ = rest
+            seen.marks[market] = Mark(number, source_offset, chain, other - 1)
     return seen
 
 

@@ -26,6 +26,11 @@ class Step(NamedTuple):
     def place(self) -> tuple[str, str, int]:
         return self.consumer, self.topic, self.partition
 
+    def check(self, marks: Mapping[str, Mark]) -> None:
+        """`marks` are the rows as they are; a market without a row is at its beginning."""
+        if {market: marks.get(market, Mark()) for market in self.before} != self.before:
+            raise Unwell("another worker has moved the watermark")
+
     def rows(self) -> list[tuple[Field, ...]]:
         """What was and what is, in the order of the locks."""
         return [(market, *_row(self.before[market]), *_row(mark)) for market, mark in sorted(self.after.items())]
