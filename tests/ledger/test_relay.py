@@ -4,7 +4,7 @@ import asyncio
 
 from ledger.hold_rules import Placed
 from ledger.holds import place
-from ledger.relay import claim
+from ledger.relay import Waiting, claim, waiting
 from tests.ledger.orders import buy, open_market, rich_user
 
 
@@ -31,6 +31,13 @@ async def waits(connection):
         " where state = 'pending'"
     )
     return [tuple(row) for row in rows]
+
+
+async def test_what_waits_is_counted_and_the_oldest_dated(connection):
+    assert await waiting(connection) == Waiting(0, 0)
+    first, _ = await placed(connection, 2)
+    await connection.execute("update commands set created_at = now() - interval '75.9 seconds' where id = $1", first)
+    assert await waiting(connection) == Waiting(2, 75)
 
 
 async def test_a_new_command_is_left_to_whoever_wrote_it(connection):

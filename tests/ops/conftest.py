@@ -46,13 +46,15 @@ def verb(database: Settings, tmp_path: Path) -> Verb:
 
 
 @pytest.fixture
-def agent(stack: Settings, tmp_path: Path) -> Iterator[Callable[[str], None]]:
-    """`agent("matching")` runs an agent until the test ends."""
+def agent(stack: Settings, tmp_path: Path) -> Iterator[Callable[[str, int], None]]:
+    """`agent("matching", 0)` runs an agent until the test ends, its site at that port."""
     running: list[subprocess.Popen[bytes]] = []
     Home(tmp_path / "agents").make()
 
-    def start(name: str) -> None:
-        environ = environment(stack) | {"TIDEMARK_HOME": str(tmp_path / "agents"), "TIDEMARK_TEST": "1"}
+    def start(name: str, site_port: int) -> None:
+        environ = environment(stack) | {
+            "TIDEMARK_HOME": str(tmp_path / "agents"), "TIDEMARK_TEST": "1", "TIDEMARK_SITE_PORT": str(site_port),
+        }  # fmt: skip
         with (tmp_path / f"{name}.log").open("ab") as log:
             words = [sys.executable, "-m", f"agents.{name}"]
             running.append(subprocess.Popen(words, cwd=ROOT, env=environ, stdin=subprocess.DEVNULL, stderr=log))

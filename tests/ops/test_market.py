@@ -1,6 +1,8 @@
 """`tidemark market`: an operator's change is a command like any other, decided by the journal, told with its place."""
 
+import asyncio
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,8 +10,11 @@ from ledger.connection import books
 from ledger.seed import seed
 from ops.commanding import append, decided
 from runtime import kafka
+from runtime.embedded import ask
+from runtime.embedded.home import free_port
+from runtime.embedded.status import Followed, followed
 from runtime.settings import Settings
-from schemas.topics import CHANGELOGS, COMMANDS, TOPICS
+from schemas.topics import CHANGELOGS, COMMANDS, EXECUTIONS, TOPICS
 from tests.ops.conftest import Said, Verb
 
 SYMBOL = "BTC-USD"
@@ -31,12 +36,25 @@ async def seeded(settings: Settings) -> None:
         await append(settings, connection, ids)
 
 
+async def followed_to(port: int, wanted: Followed) -> None:
+    """Waits until a process says of itself that it is there."""
+    deadline = time.monotonic() + 60
+    while True:
+        status, text = await ask.get(f"127.0.0.1:{port}", "/metrics")
+        found = followed(text)
+        if status == 200 and wanted in found:
+            return
+        assert time.monotonic() < deadline, found
+        await asyncio.sleep(0.1)
+
+
 async def test_a_market_is_halted_and_resumed_through_its_journal_without_an_api(
-    stack: Settings, verb: Verb, agent: Callable[[str], None]
+    stack: Settings, verb: Verb, agent: Callable[[str, int], None]
 ) -> None:
     await seeded(stack)
-    agent("matching")
-    agent("wallet")
+    ports = {name: free_port(set()) for name in ("matching", "wallet")}
+    for name, port in ports.items():
+        agent(name, port)
     async with books(stack) as connection:
         last = await connection.fetchval("select max(id) from commands where market = $1", SYMBOL)
         assert await decided(connection, last, 120) is not None
@@ -57,6 +75,9 @@ async def test_a_market_is_halted_and_resumed_through_its_journal_without_an_api
             ("change_market", SYMBOL, "open"), ("change_market", SYMBOL, "cancel_only"),
             ("change_market", SYMBOL, "halted"),
         ]  # fmt: skip
+        last = json.loads((await verb("book", "show", "--market", SYMBOL, "--json")).out)
+    for name, topic in (("matching", COMMANDS), ("wallet", EXECUTIONS)):
+        await followed_to(ports[name], Followed(stack.topic(topic.name), last["partition"], last["answered"] + 1, 0))
     proof = await verb("replay", "verify", "--all")
     assert proof.code == 0, proof
 

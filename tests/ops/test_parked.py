@@ -34,7 +34,7 @@ async def parked(settings: Settings, partition: int, count: int) -> None:
 
 
 async def test_a_command_that_came_before_its_market_was_open_gets_another_try(
-    stack: Settings, verb: Verb, agent: Callable[[str], None]
+    stack: Settings, verb: Verb, agent: Callable[[str, int], None]
 ) -> None:
     await kafka.ensure_topics(stack, (*TOPICS, *CHANGELOGS))
     await seed(stack)
@@ -45,8 +45,8 @@ async def test_a_command_that_came_before_its_market_was_open_gets_another_try(
         await append(stack, connection, [ids["list_price"]])
         async with kafka.running(kafka.producer(stack, name="test")) as producer:
             await producer.send_and_wait(stack.topic(COMMANDS.name), b"nonsense", SYMBOL.encode(), partition)
-        agent("matching")
-        agent("wallet")
+        agent("matching", 0)
+        agent("wallet", 0)
         await parked(stack, partition, 2)
 
         rows_told = told(await verb("parked", "list", "--json"))
