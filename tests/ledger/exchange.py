@@ -46,11 +46,13 @@ class Exchange:
         self.now_ms = 1_700_000_000_000
         self.marks: dict[str, dict[str, Mark]] = defaultdict(dict)
 
-    async def open(self, **terms: Any) -> None:
+    async def open(self, partitions: int = 1, **terms: Any) -> None:
         """The market in the books and in the engine; BTC and USD are there."""
         base, _, quote = self.symbol.partition("-")
         units = market_units("0.01", "0.0001", 8, 8)
-        row = await self.store.add_market(NewMarket(base=base, quote=quote, units=units, **terms), partitions=1)
+        row = await self.store.add_market(
+            NewMarket(base=base, quote=quote, units=units, **terms), partitions=partitions
+        )
         assert row is not None
         await self.give(row.command_id)
 

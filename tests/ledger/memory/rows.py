@@ -294,7 +294,7 @@ CHECKS: Mapping[str, Mapping[str, Check]] = {
     },
     "idempotency_keys": {
         "idempotency_keys_form": lambda r: bool(re.fullmatch(r"[A-Za-z0-9._:/-]{1,64}", r.key)),
-        "idempotency_keys_subject": lambda r: r.subject in {"order", "transfer", "user"},
+        "idempotency_keys_subject": lambda r: r.subject in {"order", "transfer", "user", "command"},
     },
     "request_signatures": {},
     "outbox": {"outbox_kind": lambda r: r.kind in {"account", "admin", "currency", *BORDER_KINDS}},
