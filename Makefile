@@ -11,7 +11,7 @@ SEEDS ?= 1000
 FIRST ?= 1
 export FILE
 
-.PHONY: help run test check check-full lint bench sim drills doctor status clean install runserver migrate dump-data \
+.PHONY: help run test check check-full lint bench bench-api sim drills doctor status clean install runserver migrate dump-data \
 	seeder create-superuser shell show-urls prepare-compose build up up-force down lock
 
 help: ## list what can be made
@@ -88,6 +88,10 @@ check-full: lint ## everything: slow tests too, a second Python, the proof of a 
 bench: ## measure speed and print tables
 	@bin/install dev
 	@$(BIN)/tidemark bench $(ARGS)
+
+bench-api: ## measure the API: reads per core, settled orders, one order alone
+	@bin/install dev
+	@$(BIN)/tidemark bench api $(ARGS)
 
 sim: ## run the simulator over many seeds: make sim SEEDS=1000 FIRST=1
 	@bin/install dev
