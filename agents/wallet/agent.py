@@ -88,12 +88,18 @@ class Announcer:
                 log.warning("%d results are not announced: Redis is too slow", len(message[1]))
 
     async def _publish(self) -> None:
+        """Whatever waits goes at once, in one round trip."""
         while True:
-            reply, results = await self._waiting.get()
+            messages = [await self._waiting.get()]
+            while not self._waiting.empty():
+                messages.append(self._waiting.get_nowait())
+            pipeline = self._redis.pipeline(transaction=False)
+            for reply, results in messages:
+                pipeline.publish(self._settings.redis_key(results_channel(reply)), encode_results(results))
             try:
-                await self._redis.publish(self._settings.redis_key(results_channel(reply)), encode_results(results))
+                await pipeline.execute()
             except redis_edge.UNWELL as error:
-                log.warning("%d results are not announced: %r", len(results), error)
+                log.warning("%d results are not announced: %r", sum(len(results) for _, results in messages), error)
 
 
 class WalletWorker:

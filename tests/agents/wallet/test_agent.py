@@ -15,6 +15,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from agents.wallet.agent import WAITING_MESSAGES, Announcer
 from ledger.accounts import NewUser, create_user
 from ledger.commands import journal_records
 from ledger.connection import books
@@ -22,6 +23,7 @@ from ledger.hold_rules import NewOrder, Placed
 from ledger.holds import place
 from ledger.reconcile import differences
 from ledger.seed import seed
+from ledger.settlement import Decided
 from ledger.transfer_rules import TransferRequest
 from ledger.transfers import transfer
 from runtime import kafka, redis
@@ -165,6 +167,100 @@ async def running(stack: Settings, tmp_path: Path) -> AsyncIterator[Stack]:
             one.start("matching")
             await one.journal(await one.pending())
             yield one
+
+
+class FakeRedis:
+    """Remembers each round trip; waits in each until it is let on, and fails in those that it is told to."""
+
+    def __init__(self) -> None:
+        self.trips: list[list[tuple[str, list[Result]]]] = []
+        self.fails: set[int] = set()
+        self.going = asyncio.Event()
+        self.going.set()
+        self._said: list[tuple[str, list[Result]]] = []
+
+    def pipeline(self, *, transaction: bool) -> "FakeRedis":
+        assert not transaction
+        return self
+
+    def publish(self, channel: str, message: bytes) -> None:
+        self._said.append((channel, decode_results(message)))
+
+    async def execute(self) -> None:
+        said, self._said = self._said, []
+        self.trips.append(said)
+        if len(self.trips) in self.fails:
+            raise ConnectionResetError
+        await self.going.wait()
+
+    async def aclose(self) -> None:
+        pass
+
+    async def made(self, trips: int) -> None:
+        while len(self.trips) < trips:
+            await asyncio.sleep(0)
+
+
+def decided(command_id: int, reply: str) -> Decided:
+    return Decided(Result(command_id, "open", 7), reply, 0, 1, 2)
+
+
+@pytest.fixture
+async def heard() -> AsyncIterator[tuple[Announcer, FakeRedis]]:
+    fake = FakeRedis()
+    announcer = Announcer(Settings(home=Path()), fake)  # type: ignore[arg-type]  -- what it uses of a client
+    announcer.start()
+    yield announcer, fake
+    await announcer.stop()
+
+
+def channel(reply: str) -> str:
+    return Settings(home=Path()).redis_key(results_channel(reply))
+
+
+async def test_results_go_to_who_waits_for_them_and_those_that_wait_together_in_one_round_trip(
+    heard: tuple[Announcer, FakeRedis],
+) -> None:
+    announcer, fake = heard
+    fake.going.clear()
+    announcer.announce([decided(1, "a")])
+    await fake.made(1)
+    announcer.announce([decided(2, "a"), decided(3, "b"), decided(4, "")])
+    announcer.announce([decided(5, "a")])
+    fake.going.set()
+    await fake.made(2)
+    assert fake.trips == [
+        [(channel("a"), [Result(1, "open", 7)])],
+        [
+            (channel("a"), [Result(2, "open", 7)]),
+            (channel("b"), [Result(3, "open", 7)]),
+            (channel("a"), [Result(5, "open", 7)]),
+        ],
+    ]
+
+
+async def test_a_redis_that_is_away_loses_an_announcement_and_the_next_is_made(
+    heard: tuple[Announcer, FakeRedis],
+) -> None:
+    announcer, fake = heard
+    fake.fails = {1}
+    announcer.announce([decided(1, "a")])
+    await fake.made(1)
+    announcer.announce([decided(2, "a")])
+    await fake.made(2)
+    assert fake.trips[1] == [(channel("a"), [Result(2, "open", 7)])]
+
+
+async def test_a_redis_that_stands_still_loses_announcements_and_holds_up_nobody(
+    heard: tuple[Announcer, FakeRedis],
+) -> None:
+    announcer, fake = heard
+    fake.going.clear()
+    for number in range(WAITING_MESSAGES + 10):
+        announcer.announce([decided(number, "a")])
+    fake.going.set()
+    await fake.made(1)
+    assert len(fake.trips[0]) == WAITING_MESSAGES
 
 
 async def test_what_was_matched_is_settled_and_announced_to_who_waits(running: Stack) -> None:
