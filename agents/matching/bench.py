@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from agents.matching.engine import Market
-from agents.matching.engine.book import Book, Order, Side
+from agents.matching.engine.book import Book, Side
 from agents.matching.engine.taking import Taker, take
 from schemas import commands as words
 from schemas.commands import CancelOrder, Command, Hold, OpenMarket, PlaceOrder, TimeInForce
@@ -127,19 +127,19 @@ def steps(some: Sequence[Command]) -> list[Step]:
 
 def run_bare(book: Book, run: Sequence[Step]) -> None:
     """The book alone: take, rest, remove."""
-    bids, asks, orders = book.bids, book.asks, book.orders
+    sides, orders = (book.sides["sell"], book.sides["buy"]), book.orders
     for order_id, user_id, buys, price, lots, rests in run:
         if not price:
             book.remove(orders[order_id])
             continue
-        own, against = (bids, asks) if buys else (asks, bids)
+        own, against = sides[buys]
         left, best = lots, against.best
         if best is not None and best.key <= price * against.direction:
             taker = Taker(user_id, against, price, lots, None, "expire_taker")
             take(book, taker)
             left = taker.lots
         if rests and left:
-            book.rest(Order(order_id, user_id, own, price, left, lots))
+            book.rest(own, price, order_id, user_id, left, lots)
 
 
 def run_rules(market: Market, run: Sequence[Command]) -> None:

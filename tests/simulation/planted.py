@@ -37,14 +37,14 @@ def _forgetful(*arguments: Any) -> Window:
 _rest = Book.rest
 
 
-def _rest_in_front(book: Book, order: Any) -> None:
-    _rest(book, order)
+def _rest_in_front(book: Book, *order_given: Any) -> Any:
+    order: Any = _rest(book, *order_given)
     level, ahead = order.level, order.ahead
-    if ahead is None:
-        return
-    ahead.behind, level.last = None, ahead
-    order.ahead, order.behind = None, level.first
-    level.first.ahead = level.first = order
+    if ahead is not None:
+        ahead.behind, level.last = None, ahead
+        order.ahead, order.behind = None, level.first
+        level.first.ahead = level.first = order
+    return order
 
 
 _sealed = Partition._sealed

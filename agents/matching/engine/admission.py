@@ -29,31 +29,44 @@ def refused(command: Numbered, reason: Reject) -> Rejected | Declined:
 
 def refuse_order(state: State, command: PlaceOrder, order_type: OrderType | None) -> Reject | None:
     """Why this order may not come near the book; None when it may."""
-    terms = state.terms
+    terms, lots, price = state.terms, command.lots, command.price_ticks
+    if command.order_id in state.book.orders:
+        return Reject.DUPLICATE_ORDER
     if terms.status != "open" and not (terms.status == "post_only" and order_type is POST_ONLY):
         return CLOSED[terms.status]
     if order_type is None:
         return Reject.INVALID_ORDER
-    price, lots, budget = command.price_ticks, command.lots, command.quote_atoms
-    if budget is None:
-        if lots is None:
-            return Reject.INVALID_ORDER
-        if lots < 1:
-            return Reject.INVALID_AMOUNT
-    elif lots is not None or command.kind != "market" or command.side != "buy":
-        return Reject.INVALID_ORDER
-    elif budget < 1:
+    if lots is None or command.quote_atoms is not None:
+        return _refuse_sum(state, command)
+    if lots < 1:
         return Reject.INVALID_AMOUNT
+    if price is None or not state.band_low <= price <= state.band_high:
+        reason = _refuse_price(command)
+        if reason is not None:
+            return reason
+        assert price is not None
+    value, base = price * lots * terms.tick_lot_quote_atoms, lots * terms.lot_base_atoms
+    return _refuse_money(terms, command.side, value, base, command.hold)
+
+
+def _refuse_sum(state: State, command: PlaceOrder) -> Reject | None:
+    """Only a market buy may be by a sum of money, and then it names no lots."""
+    budget = command.quote_atoms
+    if budget is None or command.lots is not None or command.kind != "market" or command.side != "buy":
+        return Reject.INVALID_ORDER
+    if budget < 1:
+        return Reject.INVALID_AMOUNT
+    return _refuse_price(command) or _refuse_money(state.terms, "buy", budget, 0, command.hold)
+
+
+def _refuse_price(command: PlaceOrder) -> Reject | None:
+    """A limit price that is not within the band is refused; a protective one, when nothing can cost that."""
+    price = command.price_ticks
     if price is None:
         return Reject.NO_PRICE if command.kind == "market" else Reject.INVALID_PRICE
     if not 1 <= price <= MAX_PRICE_TICKS:
         return Reject.INVALID_PRICE
-    if not state.band_low <= price <= state.band_high and command.kind == "limit":
-        return Reject.OUTSIDE_BAND
-    if lots is None:
-        return _refuse_money(terms, command.side, budget or 0, 0, command.hold)
-    value, base = price * lots * terms.tick_lot_quote_atoms, lots * terms.lot_base_atoms
-    return _refuse_money(terms, command.side, value, base, command.hold)
+    return Reject.OUTSIDE_BAND if command.kind == "limit" else None
 
 
 def refuse_purchase(state: State, command: BuyFromHouse) -> Reject | None:

@@ -12,32 +12,38 @@ from agents.matching.engine.ladder import Ladder
 
 
 class Order:
-    """An order that rests, or is about to. `row` is its encoded form for the snapshot, empty when it has to be made."""
+    """An order that rests. `row` is its encoded form for the snapshot, empty when it has to be made."""
 
-    __slots__ = ("ahead", "behind", "level", "lots", "order_id", "price", "row", "side", "total", "user_id")
+    __slots__ = ("ahead", "behind", "level", "lots", "order_id", "own", "row", "total", "user_id")
 
+    order_id: int
+    user_id: int
+    lots: int
+    total: int
+    row: bytes
     level: "Level"
     ahead: "Order | None"
     behind: "Order | None"
+    own: "dict[int, Order]"
 
-    def __init__(self, order_id: int, user_id: int, side: "Side", price: int, lots: int, total: int) -> None:
-        self.order_id = order_id
-        self.user_id = user_id
-        self.side = side
-        self.price = price
-        self.lots = lots
-        self.total = total
-        self.row = b""
+    @property
+    def price(self) -> int:
+        return self.level.price
+
+    @property
+    def side(self) -> "Side":
+        return self.level.side
 
 
 class Level:
     """All orders at one price, oldest first, and the sum of their lots."""
 
-    __slots__ = ("better", "first", "key", "last", "lots", "price", "worse")
+    __slots__ = ("better", "first", "key", "last", "lots", "price", "side", "worse")
 
-    def __init__(self, price: int, key: int) -> None:
+    def __init__(self, side: "Side", price: int) -> None:
+        self.side = side
         self.price = price
-        self.key = key
+        self.key = price * side.direction
         self.lots = 0
         self.first: Order | None = None
         self.last: Order | None = None
@@ -71,7 +77,7 @@ class Side:
 
     def open(self, price: int) -> Level:
         """A new, empty level in its place among the others."""
-        level = Level(price, price * self.direction)
+        level = Level(self, price)
         below = self.ladder.add(level.key)
         better = None if below is None else self.levels[below * self.direction]
         worse = self.best if better is None else better.worse
@@ -99,44 +105,51 @@ class Side:
 
 
 class Book:
-    """Both sides, and every resting order by its id and by its user."""
+    """Both sides, and every resting order by its id and by its user.
 
-    __slots__ = ("asks", "bids", "by_user", "orders")
+    `sides` has for the side of an order where it rests and what it meets.
+    """
+
+    __slots__ = ("asks", "bids", "by_user", "orders", "sides")
 
     def __init__(self) -> None:
-        self.bids = Side("buy", -1)
-        self.asks = Side("sell", 1)
+        self.bids, self.asks = bids, asks = Side("buy", -1), Side("sell", 1)
+        self.sides = {"buy": (bids, asks), "sell": (asks, bids)}
         self.orders: dict[int, Order] = {}
         self.by_user: dict[int, dict[int, Order]] = {}
 
-    def rest(self, order: Order) -> None:
-        """Put an order behind all others of its price."""
-        level = order.side.levels.get(order.price) or order.side.open(order.price)
-        last = level.last
-        order.level, order.ahead, order.behind = level, last, None
+    def rest(self, side: Side, price: int, order_id: int, user_id: int, lots: int, total: int) -> Order:
+        """A new order behind all others of its price."""
+        order = Order()  # filled here and not in a constructor: the call would cost a fifth of the whole
+        order.order_id = order_id
+        order.user_id = user_id
+        order.lots = lots
+        order.total = total
+        order.row = b""
+        order.level = level = side.levels.get(price) or side.open(price)
+        order.ahead = last = level.last
+        order.behind = None
         if last is None:
             level.first = order
         else:
             last.behind = order
         level.last = order
-        level.lots += order.lots
-        self.orders[order.order_id] = order
-        own = self.by_user.get(order.user_id)
-        if own is None:
-            self.by_user[order.user_id] = {order.order_id: order}
-        else:
-            own[order.order_id] = order
+        level.lots += lots
+        try:
+            order.own = own = self.by_user[user_id]
+        except KeyError:
+            order.own = own = self.by_user[user_id] = {}
+        self.orders[order_id] = own[order_id] = order
+        return order
 
     def shrink(self, order: Order, lots: int) -> None:
-        """Take lots from an order where it stands; one that has none left leaves."""
+        """Take some of an order's lots, but not all, where it stands."""
         order.lots -= lots
         order.level.lots -= lots
         order.row = b""
-        if not order.lots:
-            self.remove(order)
 
     def remove(self, order: Order) -> None:
-        """Take an order out, wherever it stands."""
+        """Take an order out, wherever it stands, with the lots that it has."""
         level, ahead, behind = order.level, order.ahead, order.behind
         if ahead is None:
             level.first = behind
@@ -148,9 +161,8 @@ class Book:
             behind.ahead = ahead
         level.lots -= order.lots
         if level.first is None:
-            order.side.close(level)
-        del self.orders[order.order_id]
-        own = self.by_user[order.user_id]
-        del own[order.order_id]
+            level.side.close(level)
+        own, order_id = order.own, order.order_id
+        del self.orders[order_id], own[order_id]
         if not own:
             del self.by_user[order.user_id]

@@ -44,9 +44,9 @@ def reduce(state: State, command: ReduceOrder) -> list[Event]:
         return [refused(command, Reject.NOT_SMALLER)]
     order.total = command.lots
     state.book.shrink(order, cut)
-    side = order.side.name
-    released = state.terms.hold_atoms(side, order.price, cut)
-    return [Reduced(order.order_id, order.user_id, side, order.price, cut, order.lots, order.total, released)]
+    side, price = order.side.name, order.price
+    released = state.terms.hold_atoms(side, price, cut)
+    return [Reduced(order.order_id, order.user_id, side, price, cut, order.lots, order.total, released)]
 
 
 def _own(state: State, order_id: int, user_id: int) -> Order | None:
@@ -56,6 +56,6 @@ def _own(state: State, order_id: int, user_id: int) -> Order | None:
 
 def _canceled(state: State, order: Order) -> Canceled:
     state.book.remove(order)
-    side = order.side.name
-    released = state.terms.hold_atoms(side, order.price, order.lots)
-    return Canceled(order.order_id, order.user_id, side, order.price, order.lots, released)
+    side, price, lots = order.level.side.name, order.level.price, order.lots
+    released = state.terms.hold_atoms(side, price, lots)
+    return Canceled(order.order_id, order.user_id, side, price, lots, released)

@@ -12,10 +12,6 @@ from schemas.commands import Kind, TimeInForce
 from schemas.executions import Expiry, Reject
 
 
-def always(_book: Book, _taker: Taker | None) -> None:
-    """Anybody may come."""
-
-
 def only_as_maker(_book: Book, taker: Taker | None) -> Reject | None:
     """Post-only: whoever owns the orders within its reach."""
     return None if taker is None else Reject.WOULD_TAKE
@@ -28,29 +24,33 @@ def only_whole(book: Book, taker: Taker | None) -> Expiry | None:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class OrderType:
-    """One row. The taker is None when nothing is within its reach."""
+    """One row. The taker is None when nothing is within its reach; a type that asks nothing enters in any case."""
 
     name: str
-    may_enter: Callable[[Book, Taker | None], Reject | Expiry | None]
+    may_enter: Callable[[Book, Taker | None], Reject | Expiry | None] | None
     rests: bool
 
 
+ALWAYS = None
 RESTS, EXPIRES = True, False
 
-LIMIT = OrderType("limit", always, RESTS)
+LIMIT = OrderType("limit", ALWAYS, RESTS)
 POST_ONLY = OrderType("post_only", only_as_maker, RESTS)
-IMMEDIATE_OR_CANCEL = OrderType("immediate_or_cancel", always, EXPIRES)
+IMMEDIATE_OR_CANCEL = OrderType("immediate_or_cancel", ALWAYS, EXPIRES)
 FILL_OR_KILL = OrderType("fill_or_kill", only_whole, EXPIRES)
-MARKET = OrderType("market", always, EXPIRES)
+MARKET = OrderType("market", ALWAYS, EXPIRES)
 MARKET_FILL_OR_KILL = OrderType("market_fill_or_kill", only_whole, EXPIRES)
 
-# What an order's words name; words that contradict each other name nothing.
-ORDER_TYPES: dict[tuple[Kind, TimeInForce, bool], OrderType] = {
-    ("limit", "gtc", False): LIMIT,
-    ("limit", "gtc", True): POST_ONLY,
-    ("limit", "ioc", False): IMMEDIATE_OR_CANCEL,
-    ("limit", "fok", False): FILL_OR_KILL,
-    ("market", "gtc", False): MARKET,  # what a client means that names no time in force: it never rests
-    ("market", "ioc", False): MARKET,
-    ("market", "fok", False): MARKET_FILL_OR_KILL,
+# What an order's words name, and what they name when it is post-only; words that contradict each other name nothing.
+ORDER_TYPES: dict[Kind, dict[TimeInForce, tuple[OrderType | None, OrderType | None]]] = {
+    "limit": {
+        "gtc": (LIMIT, POST_ONLY),
+        "ioc": (IMMEDIATE_OR_CANCEL, None),
+        "fok": (FILL_OR_KILL, None),
+    },
+    "market": {
+        "gtc": (MARKET, None),  # what a client means that names no time in force: it never rests
+        "ioc": (MARKET, None),
+        "fok": (MARKET_FILL_OR_KILL, None),
+    },
 }

@@ -4,7 +4,7 @@ Money is decided here: who gets what, less which fee, and what of a hold goes ba
 """
 
 from agents.matching.engine.admission import refuse_order, refused
-from agents.matching.engine.book import Order
+from agents.matching.engine.book import Level, Order, Side
 from agents.matching.engine.order_types import ORDER_TYPES
 from agents.matching.engine.state import State
 from agents.matching.engine.taking import Match, Taker, take
@@ -15,39 +15,40 @@ from schemas.executions import Event, Expired, Expiry, Filled, Reject, Rested, T
 
 def place(state: State, command: PlaceOrder) -> list[Event]:
     """Everything that follows from one order."""
-    if command.order_id in state.book.orders:
-        return [refused(command, Reject.DUPLICATE_ORDER)]
-    kind = ORDER_TYPES.get((command.kind, command.time_in_force, command.post_only))
-    reason = refuse_order(state, command, kind)
+    order_type = ORDER_TYPES[command.kind][command.time_in_force][command.post_only]
+    reason = refuse_order(state, command, order_type)
     if reason is not None:
         return [refused(command, reason)]
-    assert kind is not None
-    taker = _taker(state, command)
-    barred = kind.may_enter(state.book, taker)
-    if barred is not None:
-        return [_barred(command, barred)]
+    price, (side, against) = command.price_ticks, state.book.sides[command.side]
+    assert order_type is not None
+    assert price is not None
+    best = against.best
+    taker = None if best is None or best.key > price * against.direction else _taker(state, command, best)
+    if order_type.may_enter is not None:
+        barred = order_type.may_enter(state.book, taker)
+        if barred is not None:
+            return [_barred(command, barred)]
     if taker is None:
-        return [_rest(state, command, command.lots or 0) if kind.rests else _expired_whole(command, Expiry.UNFILLED)]
+        if order_type.rests:
+            return [_rest(state, command, side, command.lots)]
+        return [_expired_whole(command, Expiry.UNFILLED)]
     events: list[Event] = []
     _trade(state, command, take(state.book, taker), events)
     if taker.stopped:
         events.append(_expired_rest(state, command, taker, Expiry.SELF_TRADE))
     elif not taker.lots:
         _satisfy(state, command, taker, events)
-    elif kind.rests:
-        events.append(_rest(state, command, taker.lots))
+    elif order_type.rests:
+        events.append(_rest(state, command, side, taker.lots))
     else:
         events.append(_expired_rest(state, command, taker, Expiry.UNFILLED))
     return events
 
 
-def _taker(state: State, command: PlaceOrder) -> Taker | None:
+def _taker(state: State, command: PlaceOrder, best: Level) -> Taker | None:
     """The order as the book meets it; None when no opposite price, whoever owns it, is within its reach."""
-    price, against = command.price_ticks, state.book.asks if command.side == "buy" else state.book.bids
-    best, terms = against.best, state.terms
+    price, against = command.price_ticks, best.side
     assert price is not None
-    if best is None or best.key > price * against.direction:
-        return None
     if command.kind == "market":  # its price is a protection, no wish: the band does not refuse but narrow it
         price = min(price, state.band_high) if command.side == "buy" else max(price, state.band_low)
         if best.key > price * against.direction:
@@ -55,7 +56,7 @@ def _taker(state: State, command: PlaceOrder) -> Taker | None:
     if command.lots is not None:
         return Taker(command.user_id, against, price, command.lots, None, command.self_trade)
     assert command.quote_atoms is not None
-    budget = command.quote_atoms // terms.tick_lot_quote_atoms
+    budget = command.quote_atoms // state.terms.tick_lot_quote_atoms
     return Taker(command.user_id, against, price, budget // best.price, budget, command.self_trade)
 
 
@@ -64,21 +65,21 @@ def _trade(state: State, command: PlaceOrder, matches: list[Match], events: list
     terms, buys = state.terms, command.side == "buy"
     base_each, quote_each = terms.lot_base_atoms, terms.tick_lot_quote_atoms
     improves = buys and command.quote_atoms is None
-    limit, left = command.price_ticks or 0, command.lots
+    limit, left, trade_seq = command.price_ticks or 0, command.lots, state.trade_seq
     for maker, lots in matches:
         if not lots:
             events.append(_expired_maker(state, maker))
             continue
-        price = maker.price
+        price = maker.level.price
         base, quote = lots * base_each, lots * price * quote_each
         taker_gets, maker_gets = (base, quote) if buys else (quote, base)
         if left is not None:
             left -= lots
-        state.trade_seq += 1
+        trade_seq += 1
         state.last_price_ticks = price
         events.append(
             Traded(
-                trade_seq=state.trade_seq,
+                trade_seq=trade_seq,
                 price_ticks=price,
                 lots=lots,
                 base_atoms=base,
@@ -95,17 +96,18 @@ def _trade(state: State, command: PlaceOrder, matches: list[Match], events: list
                 taker_released_atoms=(limit - price) * lots * quote_each if improves else 0,
             )
         )
+    state.trade_seq = trade_seq
     state.measure_band()
 
 
-def _rest(state: State, command: PlaceOrder, lots: int) -> Rested:
+def _rest(state: State, command: PlaceOrder, side: Side, lots: int | None) -> Rested:
     """Into the book."""
-    side = state.book.bids if command.side == "buy" else state.book.asks
-    price, total = command.price_ticks, command.lots
+    order_id, user_id, price, total = command.order_id, command.user_id, command.price_ticks, command.lots
     assert price is not None
+    assert lots is not None
     assert total is not None
-    state.book.rest(Order(command.order_id, command.user_id, side, price, lots, total))
-    return Rested(command.order_id, command.user_id, command.side, price, lots)
+    state.book.rest(side, price, order_id, user_id, lots, total)
+    return Rested(order_id, user_id, command.side, price, lots)
 
 
 def _satisfy(state: State, command: PlaceOrder, taker: Taker, events: list[Event]) -> None:

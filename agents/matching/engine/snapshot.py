@@ -11,7 +11,7 @@ import json
 import struct
 from typing import Any, Final
 
-from agents.matching.engine.book import Book, Order, Side
+from agents.matching.engine.book import Book, Side
 from agents.matching.engine.state import State
 from agents.matching.engine.terms import Terms
 from agents.matching.engine.window import SPAN, Window
@@ -86,7 +86,7 @@ def _rows(side: Side) -> list[bytes]:
         while order is not None:
             row = order.row
             if not row:
-                row = order.row = _pack_row(order.order_id, order.user_id, order.price, order.lots, order.total)
+                row = order.row = _pack_row(order.order_id, order.user_id, level.price, order.lots, order.total)
             rows.append(row)
             order = order.behind
     return rows
@@ -104,6 +104,5 @@ def _state(header: dict[str, Any], bits: bytes) -> State:
 
 def _restore(book: Book, side: Side, rows: bytes) -> None:
     for start, (order_id, user_id, price, lots, total) in enumerate(_ROW.iter_unpack(rows)):
-        order = Order(order_id, user_id, side, price, lots, total)
+        order = book.rest(side, price, order_id, user_id, lots, total)
         order.row = rows[start * _ROW.size : (start + 1) * _ROW.size]
-        book.rest(order)

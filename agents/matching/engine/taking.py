@@ -36,7 +36,8 @@ class Taker:
 def take(book: Book, taker: Taker) -> list[Match]:
     """Trade until the taker has enough, nothing is left within its reach, or it meets an own order that stops it."""
     matches: list[Match] = []
-    against, reach, budget, wanted = taker.against, taker.reach, taker.budget, taker.lots
+    against, reach, user_id = taker.against, taker.reach, taker.user_id
+    budget, wanted = taker.budget, taker.lots
     while (level := against.best) is not None and level.key <= reach:
         if budget is not None:
             wanted = budget // level.price
@@ -44,7 +45,7 @@ def take(book: Book, taker: Taker) -> list[Match]:
             break
         maker = level.first
         assert maker is not None
-        if maker.user_id == taker.user_id:
+        if maker.user_id == user_id:
             if taker.self_trade != "expire_taker":
                 book.remove(maker)
                 matches.append((maker, 0))
@@ -52,8 +53,13 @@ def take(book: Book, taker: Taker) -> list[Match]:
                 taker.stopped = True
                 break
             continue
-        lots = maker.lots if maker.lots < wanted else wanted
-        book.shrink(maker, lots)
+        lots = maker.lots
+        if lots > wanted:
+            lots = wanted
+            book.shrink(maker, lots)
+        else:
+            book.remove(maker)
+            maker.lots = 0
         matches.append((maker, lots))
         wanted -= lots
         if budget is not None:
@@ -88,7 +94,7 @@ def _own_lots(book: Book, taker: Taker) -> dict[Level, int]:
     """How much of each opposite level is the taker's own."""
     own_lots: dict[Level, int] = {}
     for order in book.by_user.get(taker.user_id, {}).values():
-        if order.side is taker.against:
+        if order.level.side is taker.against:
             own_lots[order.level] = own_lots.get(order.level, 0) + order.lots
     return own_lots
 

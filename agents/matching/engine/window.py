@@ -22,40 +22,55 @@ _NEW = Admission.NEW
 
 
 class Window:
-    """The bit of number n is at n modulo `SPAN`; bits of numbers that fell out behind were cleared on the way."""
+    """The bit of number n is at n modulo `SPAN`; bits of numbers that fell out behind were cleared on the way.
 
-    __slots__ = ("bits", "highest")
+    Most numbers come one after another: only `highest` moves then, and the bits from `_unwritten` on wait until asked.
+    """
+
+    __slots__ = ("_bits", "_unwritten", "highest")
 
     def __init__(self, highest: int = 0, bits: bytes | None = None) -> None:
         self.highest = highest
-        self.bits = bytearray(_BYTES if bits is None else bits)
+        self._bits = bytearray(_BYTES if bits is None else bits)
+        self._unwritten = highest + 1
 
     def admit(self, number: int) -> Admission:
         """Say what the number is, and remember it if it is new. A number ahead or behind changes nothing."""
-        step = number - self.highest
-        index, bit = (number >> 3) % _BYTES, 1 << (number & 7)
-        if step == 1:
+        highest = self.highest
+        if number == highest + 1:
             self.highest = number
-        elif step > SPAN:
+            return _NEW
+        if number > highest + SPAN:
             return Admission.AHEAD
-        elif step > 1:
-            self._clear(self.highest + 1, number)
-            self.highest = number
-        elif step <= -SPAN:
+        if number <= highest - SPAN:
             return Admission.BEHIND
-        elif self.bits[index] & bit:
+        bits = self.bits
+        index, bit = (number >> 3) % _BYTES, 1 << (number & 7)
+        if number > highest:
+            self._write(highest + 1, number, 0)
+            self.highest, self._unwritten = number, number + 1
+        elif bits[index] & bit:
             return Admission.REPEAT
-        self.bits[index] |= bit
+        bits[index] |= bit
         return _NEW
 
-    def _clear(self, first: int, end: int) -> None:
-        """Clear the bits of first .. end - 1, whole bytes at once where it can."""
+    @property
+    def bits(self) -> bytearray:
+        """All of them, written."""
+        self._write(max(self._unwritten, self.highest - SPAN + 1), self.highest + 1, 1)
+        self._unwritten = self.highest + 1
+        return self._bits
+
+    def _write(self, first: int, end: int, bit: int) -> None:
+        """Give first .. end - 1 this bit, whole bytes at once where it can."""
+        bits, byte = self._bits, b"\xff" if bit else b"\0"
         while first < end:
             place = first % SPAN
             whole = min(end - first, SPAN - place) >> 3
             if place & 7 or not whole:
-                self.bits[place >> 3] &= ~(1 << (place & 7))
+                mask = 1 << (place & 7)
+                bits[place >> 3] = bits[place >> 3] & ~mask | mask * bit
                 first += 1
             else:
-                self.bits[place >> 3 : (place >> 3) + whole] = bytes(whole)
+                bits[place >> 3 : (place >> 3) + whole] = byte * whole
                 first += whole << 3

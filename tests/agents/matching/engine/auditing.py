@@ -14,12 +14,12 @@ def audit(state):
         for level in side:
             assert level.better is before
             assert side.levels[level.price] is level
-            assert level.key == level.price * side.direction
+            assert (level.side, level.key) == (side, level.price * side.direction)
             orders = list(level)
             assert orders, "no empty level stays"
             assert level.lots == sum(order.lots for order in orders)
             for ahead, order in zip([None, *orders], orders, strict=False):
-                assert (order.ahead, order.level, order.side) == (ahead, level, side)
+                assert (order.ahead, order.level) == (ahead, level)
                 assert 0 < order.lots <= order.total
                 seen[order.order_id] = order
             assert orders[-1] is level.last
@@ -31,6 +31,7 @@ def audit(state):
     assert seen == state.book.orders
     assert seen == {order_id: order for own in state.book.by_user.values() for order_id, order in own.items()}
     assert all(state.book.by_user.values())
+    assert all(order.own is state.book.by_user[order.user_id] for order in seen.values())
     bid, ask = state.book.bids.best, state.book.asks.best
     assert bid is None or ask is None or bid.price < ask.price
 

@@ -24,7 +24,7 @@ class Mutant:
 FEE = "{0}_gets * terms.{0}_fee_bps // WHOLE_BPS"
 MUTANTS = [
     Mutant("last_come_first_served_at_a_price", "taking.py", "maker = level.first", "maker = level.last"),
-    Mutant("self_trade_rule_skipped", "taking.py", "if maker.user_id == taker.user_id:", "if False:"),
+    Mutant("self_trade_rule_skipped", "taking.py", "if maker.user_id == user_id:", "if False:"),
     Mutant("trade_through_a_better_price", "taking.py", "level := against.best)", "level := _second(against))"),
     Mutant("fill_or_kill_fills_partly", "taking.py", "    return not wanted", "    return wanted < taker.lots"),
     Mutant("taker_fee_off_by_one", "placing.py", FEE.format("taker"), "-(-taker_gets * terms.taker_fee_bps // 10_000)"),
@@ -33,11 +33,11 @@ MUTANTS = [
     Mutant("crumbs_of_a_sum_kept", "placing.py", " + command.quote_atoms % each", ""),
     Mutant(
         "reduced_order_loses_its_place", "leaving.py", "state.book.shrink(order, cut)",
-        "state.book.remove(order); order.lots -= cut; state.book.rest(order)",
+        "order = _anew(state.book, order, cut)",
     ),
-    Mutant("repeat_applied_twice", "window.py", "elif self.bits[index] & bit:", "elif False:"),
-    Mutant("window_one_too_long", "window.py", "elif step <= -SPAN:", "elif step < -SPAN:"),
-    Mutant("old_numbers_never_cleared", "window.py", "self._clear(self.highest + 1, number)", "pass"),
+    Mutant("repeat_applied_twice", "window.py", "elif bits[index] & bit:", "elif False:"),
+    Mutant("window_one_too_long", "window.py", "if number <= highest - SPAN:", "if number < highest - SPAN:"),
+    Mutant("old_numbers_never_cleared", "window.py", "self._write(highest + 1, number, 0)", "pass"),
     Mutant("post_only_takes", "order_types.py", "None if taker is None else Reject.WOULD_TAKE", "None"),
     Mutant("snapshot_forgets_the_filled_part", "snapshot.py", "order.lots, order.total)", "order.lots, order.lots)"),
     Mutant("cheaper_house_keeps_the_difference", "house.py", "command.hold.atoms - paid", "0"),
@@ -69,4 +69,9 @@ _SECOND = """
 
 def _second(side):
     return side.best.worse or side.best if side.best else None
+
+
+def _anew(book, order, cut):
+    book.remove(order)
+    return book.rest(order.side, order.price, order.order_id, order.user_id, order.lots - cut, order.total)
 """

@@ -6,8 +6,10 @@ from agents.matching.engine.order_types import ORDER_TYPES
 
 
 def test_the_table_of_types():
-    words = itertools.product(["limit", "market"], ["gtc", "ioc", "fok"], [False, True])
-    rows = {some: (row.name, row.rests) if (row := ORDER_TYPES.get(some)) else None for some in words}
+    rows = {}
+    for kind, time_in_force, post_only in itertools.product(["limit", "market"], ["gtc", "ioc", "fok"], [False, True]):
+        row = ORDER_TYPES[kind][time_in_force][post_only]
+        rows[kind, time_in_force, post_only] = (row.name, row.rests) if row else None
     assert rows == {
         ("limit", "gtc", False): ("limit", True),
         ("limit", "gtc", True): ("post_only", True),

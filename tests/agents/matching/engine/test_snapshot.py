@@ -5,7 +5,7 @@ import random
 import pytest
 
 from agents.matching.engine import Market, UnknownRulesError, UnreadableSnapshotError
-from agents.matching.engine.book import Book, Order
+from agents.matching.engine.book import Book
 from tests.agents.matching.engine.auditing import audit
 from tests.agents.matching.engine.streams import MARKET, Stream
 
@@ -35,7 +35,7 @@ def test_the_order_in_which_prices_came_to_be_leaves_no_trace():
     sides = {"buy": market.state.book.bids, "sell": market.state.book.asks}
     for order in (order for level in levels for order in level):
         side = sides[order.side.name]
-        market.state.book.rest(Order(order.order_id, order.user_id, side, order.price, order.lots, order.total))
+        market.state.book.rest(side, order.price, order.order_id, order.user_id, order.lots, order.total)
     assert market.snapshot() == data
 
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from agents.matching.engine.book import Book, Order
+from agents.matching.engine.book import Book
 from agents.matching.engine.taking import Taker, can_fill, take
 
 
@@ -12,7 +12,7 @@ def crowded(rng):
     book = Book()
     for order_id in range(1, rng.randint(2, 25)):
         lots = rng.randint(1, 6)
-        book.rest(Order(order_id, rng.randint(1, 3), book.asks, rng.randint(10, 14), lots, lots))
+        book.rest(book.asks, rng.randint(10, 14), order_id, rng.randint(1, 3), lots, lots)
     return book
 
 
@@ -37,7 +37,7 @@ def test_asking_agrees_with_doing_and_changes_nothing(self_trade, by_money):
 
 def test_a_taker_by_money_has_enough_when_the_rest_buys_no_lot():
     book = Book()
-    book.rest(Order(1, 1, book.asks, 30, 5, 5))
+    book.rest(book.asks, 30, 1, 1, 5, 5)
     taker = Taker(2, book.asks, 50, 0, 100, "expire_taker")
     assert [(maker.order_id, lots) for maker, lots in take(book, taker)] == [(1, 3)]
     assert (taker.lots, taker.budget) == (0, 10)
