@@ -7,7 +7,7 @@ reads a market gets what was committed when he asked.
 import asyncio
 import dataclasses
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from ledger.accounts import HOME_CURRENCY
 from ledger.reads import Currency, Market
@@ -65,7 +65,8 @@ class Listing:
         return money.money_text(atoms, scale) if code == HOME_CURRENCY else money.quantity_text(atoms, scale)
 
 
-Fetch = Callable[[], Awaitable[tuple[list[Currency], list[Market]]]]
+Lists = tuple[list[Currency], list[Market]]
+Fetch = Callable[[], Awaitable[Lists]]
 
 
 class Catalogue:
@@ -75,6 +76,7 @@ class Catalogue:
         self._fetch = fetch
         self._clock = clock
         self._known: Listing | None = None
+        self._lists: Lists | None = None
         self._as_of = float("-inf")
         self._running: asyncio.Task[Listing] | None = None
         self._following: asyncio.Task[Listing] | None = None
@@ -116,15 +118,20 @@ class Catalogue:
     async def _read(self) -> Listing:
         began = self._clock()
         try:
-            currencies, markets = await self._fetch()
+            lists = await self._fetch()
         finally:
             self._running = None
-        self._known = Listing(
-            {currency.code: currency for currency in currencies},
-            {market.symbol: Listed(market, _units(market)) for market in markets},
-        )
+        if self._known is None or lists is not self._lists:
+            self._known, self._lists = _listing(*lists), lists
         self._as_of = began
         return self._known
+
+
+def _listing(currencies: Iterable[Currency], markets: Iterable[Market]) -> Listing:
+    return Listing(
+        {currency.code: currency for currency in currencies},
+        {market.symbol: Listed(market, _units(market)) for market in markets},
+    )
 
 
 def is_opened(market: Market) -> bool:

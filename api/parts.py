@@ -13,6 +13,7 @@ from api.catalogue import Catalogue
 from api.database import Database, Pool
 from api.holding import Holding
 from api.journal import Journal
+from api.listings import Listings
 from api.market_views import MarketViews, RedisViews
 from api.outcomes import Outcomes
 from api.preparation import Preparation
@@ -50,6 +51,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         database = Database(pool)
         profiles = Reader(database, sessions.profiles, "user")
         source = Source(database, views, settings)
+        listings = Listings(settings, views, database)
         preparation = Preparation(settings, database, migrate.read_migrations())
         journal = Journal(settings)
         outcomes = Outcomes(settings, source.decided)
@@ -71,7 +73,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         tokens, users, catalogue = (
             AccessTokens(settings.jwt_secret_key),
             Users(profiles.find),
-            Catalogue(source.listing),
+            Catalogue(listings.fetch),
         )
         sockets = reception(settings, views, database, tokens, users, catalogue)
         for work, name in sockets.works():
@@ -131,10 +133,6 @@ class Source:
         self._database = database
         self._views = views
         self._settings = settings
-
-    async def listing(self) -> tuple[list[reads.Currency], list[reads.Market]]:
-        async with self._database.connection() as connection:
-            return await reads.currencies(connection), await reads.markets(connection)
 
     async def decided(self, command_ids: Sequence[int]) -> list[int]:
         async with self._database.connection() as connection:

@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 from ledger.accounts import HOME_CURRENCY
 from ledger.connection import Connection
@@ -110,6 +111,21 @@ async def transactions(connection: Connection, user_id: int, before: int, limit:
 async def transaction(connection: Connection, user_id: int, transaction_id: int) -> Transaction | None:
     row = await connection.fetchrow(query("reads.transaction"), user_id, transaction_id)
     return None if row is None else Transaction(**row)
+
+
+class ListingVersion(NamedTuple):
+    """Which state the lists of currencies and markets are in: every change of them raises the first number.
+
+    The second, when the newest of them was made, tells apart states that another history had counted to as well.
+    """
+
+    version: int
+    newest_us: int
+
+
+async def listing_version(connection: Connection) -> ListingVersion:
+    (row,) = await connection.fetch(query("reads.listing_version"))
+    return ListingVersion(**row)
 
 
 async def currencies(connection: Connection) -> list[Currency]:

@@ -91,6 +91,10 @@ class CandleView(msgspec.Struct, frozen=True):
     trades: int
 
 
+LISTINGS = "listings"
+"""The key of the copy of currencies, markets and house prices."""
+
+
 def candle_view(candle: Candle, units: MarketUnits) -> CandleView:
     """The candle in the words that others read."""
     return CandleView(

@@ -10,6 +10,13 @@ where user_id = $1 and id < $2 order by id desc limit $3
 -- name: transaction
 select id, type, asset, amount, order_id, created_at from transactions where user_id = $1 and id = $2
 
+-- name: listing_version
+-- Rows are never removed, and a market's version only rises, with each change of it.
+select (count(*) + coalesce(sum(version), 0) + (select count(*) from currencies))::bigint as version,
+       (extract(epoch from greatest(max(created_at), (select max(created_at) from currencies))) * 1000000)::bigint
+           as newest_us
+from markets
+
 -- name: currencies
 select code, name, scale from currencies order by code
 

@@ -46,13 +46,17 @@ async def test_a_market_is_listed_once_the_journal_has_opened_it(client, market)
 
 
 async def test_a_market_that_waits_for_the_journal_is_not_there_yet(client, door, market):
-    await door.services.database.rows("update markets set status = 'opening' where symbol = $1", market)
+    await door.services.database.rows(
+        "update markets set status = 'opening', version = version + 1 where symbol = $1", market
+    )
     assert refusal(await client.get(f"markets/{market}/")) == (404, "unknown_market", "symbol")
     assert market not in [row["symbol"] for row in (await client.get("markets/?all=true")).body]
 
 
 async def test_a_halted_market_is_listed_only_when_all_are_asked_for(client, door, market):
-    await door.services.database.rows("update markets set status = 'halted' where symbol = $1", market)
+    await door.services.database.rows(
+        "update markets set status = 'halted', version = version + 1 where symbol = $1", market
+    )
     assert market not in [row["symbol"] for row in (await client.get("markets/")).body]
     assert market in [row["symbol"] for row in (await client.get("markets/?all=true")).body]
     assert (await client.get(f"markets/{market}/")).body["status"] == "halted"
@@ -62,7 +66,9 @@ async def test_a_halted_market_is_listed_only_when_all_are_asked_for(client, doo
 async def test_what_the_house_sells_has_a_price(client, door, market):
     name = market.split("-")[0]
     assert name not in [row["name"] for row in (await client.get("exchanges/crypto-currencies/")).body]
-    await door.services.database.rows("update markets set house_price_ticks = 2000 where symbol = $1", market)
+    await door.services.database.rows(
+        "update markets set house_price_ticks = 2000, version = version + 1 where symbol = $1", market
+    )
     assert {"name": name, "price": "20.00"} in (await client.get("exchanges/crypto-currencies/")).body
 
 
