@@ -26,6 +26,7 @@ MODULES = (
     "ops.replay.bench",
     "ledger.replay.bench",
     "api.bench",
+    "api.sockets.bench.measure",
 )
 
 

@@ -135,7 +135,7 @@ class Client:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S):
                 await self._socket.close(code=code, message=reason.encode(), drain=False)
-                while not self._outlet.is_drained:
+                while not self._outlet.is_drained:  # noqa: ASYNC110  # a transport tells nobody when it is empty
                     await asyncio.sleep(DRAIN_S)
         self._outlet.cut()
 
