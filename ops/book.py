@@ -69,6 +69,7 @@ async def _show(settings: Settings, args: argparse.Namespace) -> dict[str, Any]:
 async def _state(settings: Settings, number: int, args: argparse.Namespace) -> Any:
     """The partition, with the one market executed up to the offset."""
     from agents.matching.agent import PROGRAM
+    from runtime.journal.bulk import Bulk
     from runtime.journal.errors import Refused
     from runtime.journal.partition import Partition
     from runtime.journal.reader import Reader
@@ -88,7 +89,12 @@ async def _state(settings: Settings, number: int, args: argparse.Namespace) -> A
     with Progress("records", stop - state.next_offset) as progress:
         first = state.next_offset
         await bring_to(
-            state, reader, topic, stop, market=args.market, progress=lambda executed: progress.to(executed - first)
+            state,
+            Bulk(settings, PROGRAM.name),
+            topic,
+            stop,
+            market=args.market,
+            progress=lambda executed: progress.to(executed - first),
         )
     state.next_offset = stop
     return state

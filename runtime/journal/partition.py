@@ -120,7 +120,9 @@ class Partition(Generic[C, E]):
             market.now_ms = record.timestamp
         if self.program.parked is not None:  # without such a topic it is only not this program's
             self.parked += 1
-            sent.append(Outgoing(self.program.parked.name, market.key, _parked_value(record, parked.reason)))
+            sent.append(
+                Outgoing(self.program.parked.name, market.key, _parked_value(self.number, record, parked.reason))
+            )
         self._tell(market, record, None, NO_EVENTS, sent)
 
     def _tell(
@@ -155,10 +157,10 @@ class Partition(Generic[C, E]):
         return Outgoing(stream.topic, market.key, value)
 
 
-def _parked_value(record: Record, reason: str) -> bytes:
+def _parked_value(partition: int, record: Record, reason: str) -> bytes:
     """What an operator needs to see; the record itself stays in the journal, at this partition and offset."""
     value = record.value or b""
     shown = value[:PARKED_HEAD_BYTES].decode("utf-8", "backslashreplace")
     key = (record.key or b"")[:256].decode("utf-8", "backslashreplace")
-    parked = {"partition": record.partition, "offset": record.offset, "time_ms": record.timestamp, "key": key}
+    parked = {"partition": partition, "offset": record.offset, "time_ms": record.timestamp, "key": key}
     return json.dumps({**parked, "reason": reason[:2000], "bytes": len(value), "value": shown}).encode()

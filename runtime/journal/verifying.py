@@ -9,16 +9,16 @@ import dataclasses
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
+from runtime.journal.bulk import Bulk
 from runtime.journal.comparing import Verification, read
 from runtime.journal.errors import Refused
 from runtime.journal.machine import Program, Record
 from runtime.journal.partition import Partition
 from runtime.journal.reader import Reader
-from runtime.journal.replay import bring_to, within
+from runtime.journal.replay import AT_ONCE, bring_to, within
 from runtime.journal.snapshots import Snapshots
 from runtime.settings import Settings
 
-EXECUTED_AT_ONCE = 1000
 LEEWAY_MS = 60_000
 """A clock that was set back by less than this hides no record."""
 PATIENCE_SECONDS = 5.0
@@ -42,10 +42,13 @@ class Stretch:
 class Feed:
     """One output topic, read a little ahead of the execution."""
 
-    def __init__(self, reader: Reader, topic: str, name: str, partition: int, start: int, end: int) -> None:
+    def __init__(
+        self, reader: Reader, source: Bulk, topic: str, name: str, partition: int, start: int, end: int
+    ) -> None:
         self.name = name
         self.position = start
         self._reader = reader
+        self._source = source
         self._topic = topic
         self._partition = partition
         self._open(start, end)
@@ -53,7 +56,7 @@ class Feed:
     def _open(self, start: int, end: int) -> None:
         self._end = end
         self._answered = -1
-        self._batches: AsyncIterator[Sequence[Record]] = self._reader.read(self._topic, self._partition, start, end)
+        self._batches: AsyncIterator[Sequence[Record]] = self._source.read(self._topic, self._partition, start, end)
 
     async def reach(self, executed: int, verification: Verification[Any, Any]) -> None:
         """Find everything that answers offsets below this, and a little more."""
@@ -109,6 +112,7 @@ class _Run:
         self._partition = stretch.partition
         self._progress = progress
         self._reader = Reader(settings, program.name)
+        self._source = Bulk(settings, program.name)
         self._journal = settings.topic(program.journal.name)
 
     async def run(self) -> Verification[Any, Any]:
@@ -117,7 +121,7 @@ class _Run:
         state = await self._start(first, begin)
         first = state.next_offset if first is None else first
         market, tell = self._stretch.market, self._progress
-        await bring_to(state, self._reader, self._journal, first, market=market, progress=lambda done: tell(done, stop))
+        await bring_to(state, self._source, self._journal, first, market=market, progress=lambda done: tell(done, stop))
         verification = Verification(state, market)
         feeds = [await self._feed(stream.topic, first, stop) for stream in self._program.streams]
         try:
@@ -168,18 +172,19 @@ class _Run:
     async def _execute(
         self, verification: Verification[Any, Any], first: int, stop: int, feeds: Sequence[Feed]
     ) -> None:
-        async for records in self._reader.read(self._journal, self._partition, first, stop, EXECUTED_AT_ONCE):
-            verification.execute(records)
-            for feed in feeds:
-                await feed.reach(verification.executed, verification)
-            verification.judge()
-            self._progress(verification.executed, stop)
+        async for records in self._source.read(self._journal, self._partition, first, stop):
+            for start in range(0, len(records), AT_ONCE):
+                verification.execute(records[start : start + AT_ONCE])
+                for feed in feeds:
+                    await feed.reach(verification.executed, verification)
+                verification.judge()
+                self._progress(verification.executed, stop)
 
     async def _feed(self, topic: str, first: int, stop: int) -> Feed:
         name = self._settings.topic(topic)
         begin, end = await self._bounds(name)
         start = begin if first == 0 else await self._beginning(name, begin, end, first, stop)
-        return Feed(self._reader, name, topic, self._partition, start, end)
+        return Feed(self._reader, self._source, name, topic, self._partition, start, end)
 
     async def _beginning(self, topic: str, begin: int, end: int, first: int, stop: int) -> int:
         """Where in an output topic the outcomes of the offsets from `first` on begin, by the broker's clock; the
