@@ -184,7 +184,7 @@ class BatchOutcome(Answer):
     """201 or 202 with the order, or the error with its status."""
 
     status: int
-    order: ExchangeOrder | None = None
+    order: ExchangeOrder | Purchase | None = None
     error: dict[str, Any] | None = None
 
 
