@@ -18,7 +18,7 @@ FOLDERS = {*PACKAGES, ".ci", "bin", "docs", "tests"}
 SOURCES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
 
 EDGES = {"agent", "store", "app", "bench", "desk", "connection", "__main__"}
-EDGE_FOLDERS = {"connectors"}
+EDGE_FOLDERS = {"bench", "connectors"}
 PURE_LEDGER = re.compile(r"postings|settlement|decide|\w+_rules")
 PURE_MODULES = {
     "__future__", "abc", "binascii", "bisect", "collections", "copy", "dataclasses", "datetime", "decimal", "enum",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agents.matching.agent import PROGRAM
-from agents.matching.bench import OPEN, Source
+from agents.matching.bench.mix import OPEN, Source
 from runtime import kafka
 from runtime.bench import Bench, Measuring
 from runtime.journal.machine import Record

@@ -1,0 +1,1 @@
+"""`tidemark bench matching`: the engine part by part, large books kept and brought back, a long journal recovered."""
