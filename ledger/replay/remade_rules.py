@@ -17,7 +17,7 @@ from ledger.replay.row_rules import Asked, Gathered, MarketRow, Rows
 from ledger.settle_rules import settle
 from ledger.settlement import DONE, Assets, Order, Settlement, Terms, Wallet
 from schemas.batches import BatchRecord, Fill
-from schemas.commands import BuyFromHouse, OpenMarket, PlaceOrder
+from schemas.commands import BuyFromHouse, OpenMarket, PlaceOrder, ReduceOrder
 from schemas.entries import AccountOpened, AdminMade, CurrencyAdded, Entry, Moved
 from schemas.executions import ChainedExecution, Rejected
 
@@ -124,6 +124,8 @@ class Remade:
         self.pending[command.command_id] = getattr(command, "order_id", None)
         if isinstance(command, PlaceOrder | BuyFromHouse):
             self._place(asked, command)
+        elif isinstance(command, ReduceOrder) and command.key is not None:
+            self.rows["idempotency_keys"].append(made.change_key(command, command.key))
 
     def execute(self, executions: Sequence[ChainedExecution]) -> None:
         """Executions in the order of each market."""

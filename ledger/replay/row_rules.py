@@ -14,7 +14,7 @@ import msgspec
 from ledger.batch_rules import Batch, Transfer
 from ledger.postings import Posting, adjustment, deposit, withdrawal
 from ledger.settlement import Decided, Order, Terms, Trade
-from schemas.commands import COMMAND_TYPES, BuyFromHouse, Numbered, OpenMarket, PlaceOrder, Side
+from schemas.commands import COMMAND_TYPES, BuyFromHouse, Numbered, OpenMarket, PlaceOrder, ReduceOrder, Side
 from schemas.entries import AccountOpened, CurrencyAdded, Deposited, Moved, Withdrawn
 from schemas.money import MoneyError, market_units
 from schemas.times import from_epoch_ms
@@ -127,6 +127,12 @@ def order_key(command: PlaceOrder | BuyFromHouse) -> Row:
     """In the name space of whoever placed the order."""
     owner = command.user_id if command.placed_by is None else command.placed_by
     return (owner, command.client_order_id, command.body_digest, "order", command.order_id)
+
+
+def change_key(command: ReduceOrder, key: str) -> Row:
+    """In the name space of whoever asked for the change."""
+    owner = command.user_id if command.placed_by is None else command.placed_by
+    return (owner, key, command.body_digest, "command", command.command_id)
 
 
 def border_legs(entry: Moved) -> tuple[Posting, ...]:

@@ -85,7 +85,7 @@ class Tables:
             for market, mark in by_market.items()
         ]
         if rows:
-            await self._connection.execute(query("replay.set_marks"), CONSUMER, *_columns(rows))
+            await self._connection.execute(query("replay.set_marks"), CONSUMER, *columns(rows))
 
     async def finish(self, remade: Remade) -> None:
         """Everything that is not a row of its own: accounts, terms, and what became of rows that were there."""
@@ -114,10 +114,11 @@ async def write(connection: asyncpg.Connection, name: str, rows: Sequence[Row]) 
     """Rows go as one array a column."""
     for start in range(0, len(rows), AT_ONCE):
         some = rows[start : start + AT_ONCE]
-        await connection.execute(query(name), *_columns(some))
+        await connection.execute(query(name), *columns(some))
 
 
-def _columns(rows: Sequence[Row]) -> list[list[Any]]:
+def columns(rows: Sequence[Row]) -> list[list[Any]]:
+    """As one array a column."""
     return [list(column) for column in zip(*rows, strict=True)]
 
 

@@ -78,6 +78,40 @@ from batches where id = any ($1::text[])
 -- name: marks
 select topic, partition, market, seq, source_offset, chain, next_offset from watermarks where consumer = $1
 
+-- name: partition_marks
+select market, seq, next_offset from watermarks where consumer = $1 and topic = $2 and partition = $3
+
+-- name: hold_partition_marks
+-- In the order of those who move them.
+select market, seq, next_offset from watermarks where consumer = $1 and topic = $2 and partition = $3
+order by market for update
+
+-- name: drop_candles
+delete from candles where market = $1
+
+-- name: different_trades
+-- Of these trades those that the table does not have like this, with the id that their transfer has.
+with told as (
+    select * from unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
+                         $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
+                         $14::bigint[], $15::timestamptz[])
+        as t (market, trade_seq, seq, kind, price_ticks, lots, quote_atoms, taker_side, taker_order_id, taker_user_id,
+              taker_fee_atoms, maker_order_id, maker_user_id, maker_fee_atoms, at)
+)
+select n.market, n.trade_seq, t.id is null as is_missing
+from told n left join trades t on t.market = n.market and t.trade_seq = n.trade_seq
+where (t.seq, t.kind, t.price_ticks, t.lots, t.quote_atoms, t.taker_side, t.taker_order_id, t.taker_user_id,
+       t.taker_fee_atoms, t.maker_order_id, t.maker_user_id, t.maker_fee_atoms, t.at)
+    is distinct from
+      (n.seq, n.kind, n.price_ticks, n.lots, n.quote_atoms, n.taker_side, n.taker_order_id, n.taker_user_id,
+       n.taker_fee_atoms, n.maker_order_id, n.maker_user_id, n.maker_fee_atoms, n.at)
+
+-- name: transfers_of_trades
+select market, trade_seq, id from transfers where market = $1 and trade_seq = any ($2::bigint[])
+
+-- name: drop_trades
+delete from trades where market = $1 and trade_seq = any ($2::bigint[])
+
 -- name: set_marks
 insert into watermarks as w (consumer, topic, partition, market, seq, source_offset, chain, next_offset)
 select $1, * from unnest($2::text[], $3::integer[], $4::text[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[])

@@ -6,7 +6,7 @@ An action is a file of this folder with `register(actions)` and `run(args) -> in
 import argparse
 import importlib
 
-ACTIONS = ("verify", "books")
+ACTIONS = ("verify", "books", "rebuild")
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

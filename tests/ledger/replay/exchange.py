@@ -124,7 +124,7 @@ class Exchange:
         )
         customer = await create_customer(self.connection, request)
         assert isinstance(customer, int)
-        await self._place(customer, MARKETS[0], "buy", 3, PRICE - 50, placed_by=admin)
+        await self._place(customer, MARKETS[0], "buy", 300, PRICE - 50, placed_by=admin)
 
     async def move(self, kind: Any, user_id: int, asset: str, atoms: int) -> None:
         self._number += 1
@@ -146,7 +146,9 @@ class Exchange:
             if chance.random() < 0.5:
                 await add_command(self.connection, market, "cancel_order", {}, user_id=user, order_id=order_id)
             else:
-                await add_command(self.connection, market, "reduce_order", {"lots": 1}, user_id=user, order_id=order_id)
+                await add_command(
+                    self.connection, market, "reduce_order", {"lots": 100}, user_id=user, order_id=order_id
+                )
         await add_command(self.connection, MARKETS[0], "cancel_all", {}, user_id=self.users[-1])
         await add_command(
             self.connection,
@@ -161,13 +163,15 @@ class Exchange:
             await self.move("withdrawal", user, "USD", 12_345)
             await self.move("adjustment", user, "BTC", -7)
         await self.quiet()
+        states = {row["state"] for row in await self.connection.fetch("select distinct state from orders")}
+        assert {"open", "filled", "canceled", "aggregated"} <= states, states
 
     async def order(self, market: str | None = None) -> None:
         """Held and written, and not yet journaled."""
         chance = self._random
         side, price = chance.choice(("buy", "sell")), PRICE + chance.randint(-20, 20)
         market = market or chance.choice(MARKETS)
-        await self._place(chance.choice(self.users), market, side, chance.randint(2, 9), price)
+        await self._place(chance.choice(self.users), market, side, chance.randint(200, 900), price)
 
     async def executed(self) -> None:
         """Returns when the matching agent has answered every command of the journal."""

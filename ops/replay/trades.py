@@ -1,0 +1,99 @@
+"""The list of trades made again from the executions: what is missing or different is put right, trade by trade.
+
+Only trades that the wallet agent has booked are looked at. A trade without its transfer is not a lost view but lost
+money: that is refused, with the command that finds out more.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import NamedTuple
+
+import asyncpg
+
+from ledger.connection import books
+from ledger.queries import query
+from ledger.replay.row_rules import COLUMNS, Row, moment
+from ledger.replay.store import CONSUMER, columns
+from ledger.replay.topics import Marks, Stretch, Topics
+from runtime.embedded.program import Broken
+from runtime.settings import Settings
+from schemas.executions import ChainedExecution, HouseFilled, Traded
+from schemas.topics import EXECUTIONS
+
+Read = Callable[[int, int], None]
+
+
+class Rebuilt(NamedTuple):
+    """Of one market: what there is now, and how much of it was not so before."""
+
+    market: str
+    made: int
+    changed: int
+
+
+async def rebuild(settings: Settings, market: str | None, read: Read) -> list[Rebuilt]:
+    """Of one market, or of all."""
+    counts: dict[str, list[int]] = {}
+    async with books(settings) as connection:
+        rows = await connection.fetch(query("replay.marks"), CONSUMER)
+        stops: dict[int, int] = {}
+        for row in rows:
+            if row["topic"] == EXECUTIONS.name and market in (None, row["market"]):
+                stops[row["partition"]] = max(stops.get(row["partition"], 0), row["next_offset"])
+        for partition, stop in sorted(stops.items()):
+            async for name, told in _told(settings, Stretch(partition, 0, stop), market, read):
+                made = counts.setdefault(name, [0, 0])
+                made[0] += len(told)
+                made[1] += await _put_right(connection, name, told)
+    return [Rebuilt(name, *made) for name, made in sorted(counts.items())]
+
+
+async def _told(
+    settings: Settings, stretch: Stretch, market: str | None, read: Read
+) -> AsyncIterator[tuple[str, Sequence[Row]]]:
+    """Trades as rows, without their ids, by market."""
+    marks: Marks = {}
+    async for executions in Topics(settings).executions(stretch, marks):
+        by_market: dict[str, list[Row]] = {}
+        for execution in executions:
+            if market in (None, execution.market):
+                rows = [row(execution, event) for event in execution.events if isinstance(event, Traded | HouseFilled)]
+                by_market.setdefault(execution.market, []).extend(rows)
+        for name, rows in by_market.items():
+            if rows:
+                yield name, rows
+        read(max((mark.position + 1 for mark in marks.values()), default=0), stretch.stop)
+
+
+async def _put_right(connection: asyncpg.Connection, market: str, told: Sequence[Row]) -> int:
+    different = await connection.fetch(query("replay.different_trades"), *columns(told))
+    if not different:
+        return 0
+    numbers = [one["trade_seq"] for one in different]
+    rows = await connection.fetch(query("replay.transfers_of_trades"), market, numbers)
+    ids = {one["trade_seq"]: one["id"] for one in rows}
+    if lost := sorted({*numbers} - ids.keys()):
+        raise Broken(
+            f"The trade {market}-{lost[0]} has no transfer in the books, so it is not only missing in the list: "
+            f"`tidemark reconcile` and `tidemark replay books` say more."
+        )
+    wrong = [(ids[one[1]], *one) for one in told if one[1] in ids]
+    async with connection.transaction():
+        await connection.execute(query("replay.drop_trades"), market, numbers)
+        await connection.copy_records_to_table("trades", records=wrong, columns=COLUMNS["trades"])
+    return len(wrong)
+
+
+def row(execution: ChainedExecution, event: Traded | HouseFilled) -> Row:
+    """As the wallet agent writes it."""
+    head = (execution.market, event.trade_seq, execution.seq)
+    at = moment(execution.time_ms)
+    if isinstance(event, Traded):
+        return (
+            *head, "book", event.price_ticks, event.lots, event.quote_atoms, event.taker_side, event.taker_order_id,
+            event.taker_user_id, event.taker_fee_atoms, event.maker_order_id, event.maker_user_id,
+            event.maker_fee_atoms, at,
+        )  # fmt: skip
+    return (
+        *head, "house", event.price_ticks, event.lots, event.quote_atoms, "buy", event.order_id, event.user_id, 0,
+        None, None, 0, at,
+    )  # fmt: skip
