@@ -11,8 +11,8 @@ SEEDS ?= 1000
 FIRST ?= 1
 export FILE
 
-.PHONY: help run test check check-full lint bench bench-api bench-sockets sim drills doctor status clean install runserver migrate \
-	dump-data seeder create-superuser shell show-urls prepare-compose build up up-force down lock
+.PHONY: help run test check check-full lint bench bench-matching bench-api bench-sockets sim drills doctor status clean \
+	install runserver migrate dump-data seeder create-superuser shell show-urls prepare-compose build up up-force down lock
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -88,6 +88,10 @@ check-full: lint ## everything: slow tests too, a second Python, the proof of a 
 bench: ## measure speed and print tables
 	@bin/install dev
 	@$(BIN)/tidemark bench $(ARGS)
+
+bench-matching: ## measure the engine part by part, and the recovery of 1,000,000 commands
+	@bin/install dev
+	@$(BIN)/tidemark bench matching $(ARGS)
 
 bench-sockets: ## measure from an execution to 500 sockets
 	@bin/install dev

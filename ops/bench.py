@@ -22,6 +22,7 @@ from runtime.settings import Settings, load
 MODULES = (
     "runtime.anchors",
     "runtime.journal.bench.measure",
+    "agents.matching.bench.measure",
     "agents.wallet.bench",
     "ops.replay.bench",
     "ledger.replay.bench",
