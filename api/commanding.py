@@ -13,7 +13,7 @@ from api.relay import replying
 from ledger import commands, keys
 from ledger.commands import JournalRecord
 from ledger.keys import Key
-from ledger.orders import Verdict, verdict
+from ledger.orders import Order, Verdict, verdict
 from runtime.crashpoints import crashpoint
 from schemas.errors import UNAVAILABLE, Refusal, unknown
 
@@ -53,19 +53,27 @@ async def give(
     kind: str,
     arguments: Mapping[str, object],
     *,
-    order_id: int | None = None,
+    order: Order | None = None,
     behind: Sequence[int] = (),
     audited: str | None = None,
     key: Key | None = None,
 ) -> Given:
-    """A command that places no order. It goes `behind` the given commands, sent again on the same producer, so that
-    it cannot overtake an order that may still be on its way. What an admin does is `audited` under its subject. With
-    a `key`, a rival who was faster with it has done the work."""
+    """A command that places no order; one about an order is given in its owner's name.
+
+    It goes `behind` the given commands, sent again on the same producer, so that it cannot overtake an order that may
+    still be on its way. What an admin does is `audited` under its subject. With a `key`, a rival who was faster with
+    it has done the work.
+    """
     require_journal(call)
     try:
         async with call.services.database.transaction() as connection:
             row = await commands.add_command(
-                connection, market, kind, arguments, user_id=call.user.id, order_id=order_id
+                connection,
+                market,
+                kind,
+                arguments,
+                user_id=call.user.id if order is None else order.user_id,
+                order_id=None if order is None else order.id,
             )
             if key is not None:
                 await keys.keep(connection, key, "command", row.command_id)

@@ -42,9 +42,7 @@ async def cancel(call: Call) -> Reply:
     seen = await _exchange_order(call)
     if seen.order.is_done:
         return await _canceled(call, seen)
-    given = await commanding.give(
-        call, seen.order.market, "cancel_order", {}, order_id=seen.order.id, behind=_unsent(seen)
-    )
+    given = await commanding.give(call, seen.order.market, "cancel_order", {}, order=seen.order, behind=_unsent(seen))
     with written(given.command_id):
         seen = await call.services.orders.get(seen.order.id)
         if not seen.order.is_done:
@@ -107,8 +105,10 @@ async def reduce(call: Call, body: Reduction) -> Reply:
     arguments: dict[str, Any] = {"lots": lots}
     if key is not None:
         arguments |= {"key": key.name, "body_digest": key.digest}
+    if call.user.id != seen.order.user_id:
+        arguments["placed_by"] = call.user.id
     given = await commanding.give(
-        call, seen.order.market, "reduce_order", arguments, order_id=seen.order.id, behind=_unsent(seen), key=key
+        call, seen.order.market, "reduce_order", arguments, order=seen.order, behind=_unsent(seen), key=key
     )
     return await _reduced(call, seen.order.id, given)
 

@@ -86,12 +86,14 @@ class CancelAll(Given, frozen=True, gc=False, tag="cancel_all", kw_only=True):
 class ReduceOrder(Given, frozen=True, gc=False, tag="reduce_order", kw_only=True):
     """Make a resting order smaller in its place: `lots` is the new total, what has traded included.
 
-    With the key under which it was asked for and the digest of that body, if it was under one.
+    `user_id` is the order's owner, `placed_by` whoever asks for him. With the key under which it was asked for and
+    the digest of that body, if it was under one.
     """
 
     order_id: Id
     user_id: Id
     lots: Whole
+    placed_by: Id | None = None
     key: str | None = None
     body_digest: str | None = None
 

@@ -92,7 +92,8 @@ left join orders o on k.subject = 'order' and o.id = k.subject_id
 left join transfers t on k.subject = 'transfer' and t.id = k.subject_id
     and t.idempotency_key = k.key and t.requested_by = k.user_id
 left join commands c on k.subject = 'command' and c.id = k.subject_id
-    and c.arguments ->> 'key' = k.key and c.arguments ->> 'body_digest' = k.digest and c.user_id = k.user_id
+    and c.arguments ->> 'key' = k.key and c.arguments ->> 'body_digest' = k.digest
+    and coalesce((c.arguments ->> 'placed_by')::bigint, c.user_id) = k.user_id
 where k.subject <> 'user' and o.id is null and t.id is null and c.id is null
 union all
 select 'order ' || o.id, 'its key', 'none', o.user_id, o.id, null from orders o
@@ -106,8 +107,8 @@ where t.idempotency_key is not null
 union all
 select 'command ' || c.id, 'its key', 'none', c.user_id, c.order_id, null from commands c
 where c.arguments ? 'key'
-  and not exists (select from idempotency_keys k where k.user_id = c.user_id
-    and k.key = c.arguments ->> 'key' and k.subject = 'command' and k.subject_id = c.id)
+  and not exists (select from idempotency_keys k
+    where k.user_id = coalesce((c.arguments ->> 'placed_by')::bigint, c.user_id) and k.key = c.arguments ->> 'key' and k.subject = 'command' and k.subject_id = c.id)
 order by 1
 
 -- name: I8

@@ -341,6 +341,11 @@ async def test_an_admin_orders_for_a_customer(admin, open_market):
     assert (await admin.get(f"customers/{customer['id']}/")).body["balance"] == "50.00"
     assert (await admin.get(f"orders/{order['id']}/")).body == order
     assert (await admin.get("orders/")).body["results"] == [], "it is the customer's"
+    smaller = await admin.patch(f"orders/{order['id']}/", {"amount": "0.3"}, headers={"Idempotency-Key": "for-farbod"})
+    assert (smaller.status, smaller.body["amount"]) == (200, "0.3")
+    canceled = await admin.delete(f"orders/{order['id']}/")
+    assert (canceled.status, canceled.body["state"]) == (200, "canceled")
+    assert (await admin.get(f"customers/{customer['id']}/")).body["balance"] == "100.00"
     assert refusal(await admin.post("orders/", body | {"customer_id": 999_999})) == (404, "not_found", None)
 
 
