@@ -105,9 +105,9 @@ sim: ## run the simulator over many seeds: make sim SEEDS=1000 FIRST=1
 	@bin/install dev
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) $(ARGS)
 
-drills: ## practise every recovery
-	@echo "There are no recovery drills yet: they come with replay and recovery." >&2
-	@exit 2
+drills: ## practise every recovery under load: make drills ARGS="--only kill-wallet older-backup"
+	@bin/install dev
+	@$(BIN)/python -m tests.drills $(ARGS)
 
 # Containers
 
