@@ -3,24 +3,28 @@
 The topics are as a matching worker leaves them: one partition with all commands of one market, or several partitions.
 """
 
+import asyncio
 import dataclasses
 import secrets
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from agents.matching.agent import PROGRAM
 from agents.matching.bench.mix import OPEN, Source
+from ops.replay.verdicts import verdicts
 from runtime import kafka
 from runtime.bench import Bench, Measuring
 from runtime.journal.machine import Record
 from runtime.journal.partition import Partition
 from runtime.journal.reader import Reader
-from runtime.journal.verifying import Stretch, verify
+from runtime.journal.verifying import Stretch
 from runtime.settings import Settings
 from schemas.commands import encode_command
 from schemas.topics import COMMANDS, EXECUTIONS, TRADES
 
-COMMANDS_TOLD = 200_000
+COMMANDS_TOLD = 150_000
+PARTITIONS = 2
 TOPICS = (COMMANDS, EXECUTIONS, TRADES)
 RESTING = 10_000
 AT_ONCE = 5_000
@@ -28,21 +32,29 @@ AT_ONCE = 5_000
 
 async def measure(measuring: Measuring) -> None:
     settings = dataclasses.replace(
-        measuring.settings, namespace=f"bench_{secrets.token_hex(4)}", kafka_partitions=2, journal_flush=False
+        measuring.settings, namespace=f"bench_{secrets.token_hex(4)}", kafka_partitions=PARTITIONS, journal_flush=False
     )
     try:
         await kafka.ensure_topics(settings, TOPICS)
-        await fill(settings, 0, COMMANDS_TOLD)
-        stretch = Stretch(partition=0, market=OPEN.market)
+        for partition in range(PARTITIONS):
+            await fill(settings, partition, COMMANDS_TOLD)
 
-        async def prove() -> None:
-            found = await verify(PROGRAM, settings, stretch, lambda _done, _total: None)
-            assert found.difference is None, found.difference
-            assert found.pending == 0
+        async def prove(*stretches: Stretch) -> None:
+            """In processes of their own, with their start, as an operator would."""
+            found = await asyncio.to_thread(verdicts, settings, stretches, len(stretches), _tell_nobody)
+            assert [verdict["difference"] for verdict in found] == [None] * len(stretches)
 
-        await measuring.rate("commands verified, one market", COMMANDS_TOLD, prove, floor=100_000)
+        one = partial(prove, Stretch(partition=0, market=OPEN.market))
+        await measuring.rate("commands verified, one market", COMMANDS_TOLD, one, floor=100_000)
+        everything = partial(prove, *[Stretch(partition=partition) for partition in range(PARTITIONS)])
+        name = f"commands verified, {PARTITIONS} partitions at once"
+        await measuring.rate(name, PARTITIONS * COMMANDS_TOLD, everything, floor=100_000)
     finally:
         await kafka.delete_topics(settings, [settings.topic(topic.name) for topic in TOPICS])
+
+
+def _tell_nobody(_stretch: Stretch, _done: int, _of: int) -> None:
+    """A bench has no bar."""
 
 
 async def fill(settings: Settings, partition: int, count: int) -> None:

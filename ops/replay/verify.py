@@ -6,14 +6,18 @@ It only reads, beside the running exchange. Exit code 0: the same; 1: it differs
 import argparse
 import asyncio
 import json
+import os
 import sys
-import time
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ops.progress import Progress
 from runtime.embedded.home import resolve
 from runtime.settings import Settings, load
+
+if TYPE_CHECKING:
+    from ops.replay.verdicts import Tell
+    from runtime.journal.verifying import Stretch
 
 DIFFERS = 1
 REFUSED = 2
@@ -37,6 +41,8 @@ def register(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     start.add_argument("--from-snapshot", action="store_true", help="from the newest snapshot on")
     start.add_argument("--from-offset", type=_offset, metavar="N", help="compare from this journal offset on")
     parser.add_argument("--to-offset", type=_offset, metavar="N", help="compare up to this journal offset")
+    cores = os.cpu_count() or 1
+    parser.add_argument("--jobs", type=int, default=cores, metavar="J", help=f"partitions at once (default {cores})")
     parser.add_argument("--json", action="store_true", help="a JSON object instead of sentences")
     parser.set_defaults(run=run)
 
@@ -48,26 +54,28 @@ def _offset(text: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    import uvloop
-
     from ops.journal import in_sentences
+    from ops.replay.verdicts import verdicts
     from runtime.journal.errors import Refused
 
     if args.all and (args.from_offset, args.to_offset, args.partition) != (None, None, None):
         print("tidemark: an offset belongs to one partition: name the --market.", file=sys.stderr)
         return REFUSED
+    settings = resolve(load())
     try:
-        with in_sentences(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            verdicts = runner.run(_verify(resolve(load()), args))
+        with in_sentences(), Progress("records", 0) as progress:
+            stretches = asyncio.run(_stretches(settings, args))
+            found = verdicts(settings, stretches, max(1, args.jobs), _telling(progress))
     except Refused as reason:
         print(f"tidemark: {reason}", file=sys.stderr)
         return REFUSED
-    ok = all(verdict["difference"] is None for verdict in verdicts)
-    print(json.dumps({"ok": ok, "verdicts": verdicts}) if args.json else "\n".join(_lines(verdicts)))
+    ok = all(verdict["difference"] is None for verdict in found)
+    print(json.dumps({"ok": ok, "verdicts": found}) if args.json else "\n".join(_lines(found)))
     return 0 if ok else DIFFERS
 
 
-async def _verify(settings: Settings, args: argparse.Namespace) -> list[dict[str, Any]]:
+async def _stretches(settings: Settings, args: argparse.Namespace) -> "list[Stretch]":
+    """What was asked for: one market, or every partition in which anything is."""
     from agents.matching.agent import PROGRAM
     from ops.journal import partition_of, require_kafka
     from runtime.journal.reader import Reader
@@ -76,43 +84,23 @@ async def _verify(settings: Settings, args: argparse.Namespace) -> list[dict[str
     await require_kafka(settings)
     whole = not args.from_snapshot and args.from_offset is None
     if args.market is not None:
-        partition = await partition_of(settings, args.market, args.partition)
-        stretch = Stretch(
-            partition=partition, market=args.market, first=args.from_offset, last=args.to_offset, whole=whole
-        )
-        return [await _one(settings, stretch)]
+        number = await partition_of(settings, args.market, args.partition)
+        return [Stretch(partition=number, market=args.market, first=args.from_offset, last=args.to_offset, whole=whole)]
     topic = settings.topic(PROGRAM.journal.name)
     bounds = await Reader(settings, PROGRAM.name).bounds(topic, range(settings.kafka_partitions))
-    used = [partition for partition, (_, end) in bounds.items() if end]
-    return [await _one(settings, Stretch(partition=partition, whole=whole)) for partition in used]
+    return [Stretch(partition=number, whole=whole) for number, (_, end) in bounds.items() if end]
 
 
-async def _one(settings: Settings, stretch: Any) -> dict[str, Any]:
-    """One partition's verdict, as `--json` has it."""
-    from agents.matching.agent import PROGRAM
-    from runtime.journal.comparing import counted
-    from runtime.journal.verifying import verify
+def _telling(progress: Progress) -> "Tell":
+    """One bar for all that is verified at once."""
+    known: dict[Stretch, tuple[int, int]] = {}
 
-    began = time.perf_counter()
-    with Progress(f"of partition {stretch.partition}", 0) as progress:
+    def tell(stretch: "Stretch", done: int, of: int) -> None:
+        known[stretch] = done, of
+        progress.total = sum(total for _, total in known.values())
+        progress.to(sum(executed for executed, _ in known.values()))
 
-        def tell(executed: int, stop: int) -> None:
-            progress.total = stop
-            progress.to(executed)
-
-        found = await verify(PROGRAM, settings, stretch, tell)
-    seconds = time.perf_counter() - began
-    return {
-        "partition": stretch.partition,
-        "market": stretch.market,
-        "first": found.first_offset,
-        "next": found.executed,
-        "commands": found.commands,
-        "seconds": round(seconds, 3),
-        "topics": counted(found.comparisons.values()),
-        "chains": found.chains(),
-        "difference": None if found.difference is None else found.difference._asdict(),
-    }
+    return tell
 
 
 def _lines(verdicts: Iterable[dict[str, Any]]) -> Iterable[str]:

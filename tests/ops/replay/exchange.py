@@ -71,26 +71,28 @@ async def listed(settings: Settings) -> None:
             await connection.execute(LISTED, base, PARTITION)
 
 
-async def journaled(settings: Settings, given: Sequence[Command]) -> list[Record]:
+async def journaled(settings: Settings, given: Sequence[Command], partition: int = PARTITION) -> list[Record]:
     """The commands in Kafka, and as it has them."""
     topic, reader = settings.topic(COMMANDS.name), Reader(settings, "test")
-    begin = (await reader.bounds(topic, [PARTITION]))[PARTITION][1]
+    begin = (await reader.bounds(topic, [partition]))[partition][1]
     async with kafka.running(kafka.producer(settings, name="test")) as producer:
         for command in given:
-            await producer.send_and_wait(topic, encode_command(command), command.market.encode(), PARTITION)
+            await producer.send_and_wait(topic, encode_command(command), command.market.encode(), partition)
     found: list[Record] = []
-    async for records in reader.read(topic, PARTITION, begin, begin + len(given)):
+    async for records in reader.read(topic, partition, begin, begin + len(given)):
         found += records
     return found
 
 
-async def told(settings: Settings, records: Sequence[Record], forge: Forge = truth) -> Partition:
+async def told(
+    settings: Settings, records: Sequence[Record], forge: Forge = truth, number: int = PARTITION
+) -> Partition:
     """What a worker says of the records, after the forger has seen it; the state afterwards."""
-    partition: Partition = Partition(PROGRAM, PARTITION)
+    partition: Partition = Partition(PROGRAM, number)
     sent = forge(partition.run(records))
     async with kafka.running(kafka.producer(settings, name="test")) as producer:
         for outgoing in sent:
-            await producer.send_and_wait(settings.topic(outgoing.topic), outgoing.value, outgoing.key, PARTITION)
+            await producer.send_and_wait(settings.topic(outgoing.topic), outgoing.value, outgoing.key, number)
     return partition
 
 
