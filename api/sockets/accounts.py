@@ -33,6 +33,7 @@ ORDERS_AT_ONCE = 500
 MOST_FILLS = 100
 """So many fills, the newest, are told with an order; all are to be had over HTTP."""
 AWAY: tuple[type[Exception], ...] = (*LOST, Refusal)
+PENDING = "pending"
 State: TypeAlias = tuple[str, int | None]
 """An order's state, and the execution that changed it last: another one, and there is something to tell."""
 log = logging.getLogger("api")
@@ -184,6 +185,8 @@ class Accounts:
         account.live.pop(order.id, None)
         if not order.is_done:
             account.live[order.id] = order.state, order.seq
+        if order.state == PENDING:
+            return  # what becomes of it is not known yet, and is told when it is
         body = order_answers.answer(dataclasses.replace(seen, fills=seen.fills[-MOST_FILLS:]), listing)
         frame = frames.data(Kind.ORDERS, "event", pydantic_core.to_json(body))
         self._outlets.send(account.listeners[Kind.ORDERS], (frame,))

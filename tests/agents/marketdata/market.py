@@ -3,7 +3,7 @@
 import dataclasses
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from agents.matching.agent import PROGRAM, Book
 from runtime.journal.partition import Partition
@@ -24,6 +24,7 @@ from schemas.commands import (
 )
 from schemas.executions import ChainedExecution, decode_execution
 from schemas.topics import EXECUTIONS, TRADES
+from schemas.views import Level
 from tests.runtime.journal.records import Fake
 
 SYMBOL = "BTC-USD"
@@ -132,7 +133,10 @@ class Reader:
     def take(self, delta) -> None:
         assert delta.first_seq <= self.seq + 1 <= delta.last_seq, (self.seq, delta.first_seq, delta.last_seq)
         self.seq = delta.last_seq
-        for side, changes in ((self.bids, delta.bids), (self.asks, delta.asks)):
+        self.put(delta.bids, delta.asks)
+
+    def put(self, bids: Iterable[Level], asks: Iterable[Level]) -> None:
+        for side, changes in ((self.bids, bids), (self.asks, asks)):
             for price, amount in changes:
                 if amount == "0":
                     side.pop(price, None)

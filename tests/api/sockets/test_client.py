@@ -230,4 +230,3 @@ async def rest(slow):
 
 def sample(name, **labels):
     return metrics.registry.get_sample_value(name, labels) or 0
-
