@@ -13,6 +13,7 @@ from schemas.topics import COMMANDS, EXECUTIONS, PARKED, TRADES
 from schemas.trades import Trade, encode_trade
 
 RULES = dict.fromkeys(RULES_VERSIONS, "0.1.0")
+_TRADES = frozenset({Traded, HouseFilled})
 
 
 class Book(Market):
@@ -21,7 +22,7 @@ class Book(Market):
     __slots__ = ()
 
     def apply(self, command: Command, now_ms: int) -> list[Event] | Parked:  # type: ignore[override]  # one answer more
-        events = super().apply(command, now_ms)
+        events = Market.apply(self, command, now_ms)
         first = events[0]
         if type(first) is executions.Parked:
             return Parked(f"command {first.command_id} has number {first.number}, too far ahead of the market's last")
@@ -42,8 +43,10 @@ def decode(record: Record) -> Asked[Command] | Parked:
     command = decode_command(record.value, schema_version(record))
     if isinstance(command, Undecodable):
         return Parked(command.reason)
-    if isinstance(command, OpenMarket | ChangeRules):
-        return Asked(command.market, command, isinstance(command, OpenMarket), command.rules_version)
+    if type(command) is OpenMarket:  # not `isinstance`: every command comes by here, and a union is made at each call
+        return Asked(command.market, command, True, command.rules_version)
+    if type(command) is ChangeRules:
+        return Asked(command.market, command, False, command.rules_version)
     return Asked(command.market, command)
 
 
@@ -52,7 +55,7 @@ def encode_outcome(head: Head, command: Command | None, events: Sequence[Event],
 
 
 def trades(events: Sequence[Event]) -> Sequence[Event]:
-    return [event for event in events if isinstance(event, Traded | HouseFilled)]
+    return [event for event in events if type(event) in _TRADES]
 
 
 _units = functools.lru_cache(market_units)  # a market's units never change, and a trade should not parse them
@@ -61,7 +64,7 @@ _units = functools.lru_cache(market_units)  # a market's units never change, and
 def encode_public(head: Head, _command: Command | None, events: Sequence[Event], book: Book | None) -> bytes:
     """One trade, without anybody's name; what never changes in a market gives its units."""
     event = events[0]
-    assert isinstance(event, Traded | HouseFilled)
+    assert type(event) is Traded or type(event) is HouseFilled
     assert event.trade_seq == head.seq, f"the engine's trade {event.trade_seq} is the journal's {head.seq}"
     assert book is not None
     assert book.state is not None
@@ -75,8 +78,8 @@ def encode_public(head: Head, _command: Command | None, events: Sequence[Event],
             price=units.price_text(event.price_ticks),
             amount=quantity_text(event.base_atoms, terms.base_scale),
             quote_amount=money_text(event.quote_atoms, terms.quote_scale),
-            taker_side=event.taker_side if isinstance(event, Traded) else "buy",
-            kind="book" if isinstance(event, Traded) else "house",
+            taker_side=event.taker_side if type(event) is Traded else "buy",
+            kind="book" if type(event) is Traded else "house",
             time_ms=head.time_ms,
             partition=head.partition,
             offset=head.offset,

@@ -11,7 +11,7 @@ import json
 import struct
 from typing import Any, Final
 
-from agents.matching.engine.book import Book, Side
+from agents.matching.engine.book import Book, Order, Side
 from agents.matching.engine.state import State
 from agents.matching.engine.terms import Terms
 from agents.matching.engine.window import SPAN, Window
@@ -80,16 +80,19 @@ def _head(header: dict[str, Any]) -> bytes:
 
 
 def _rows(side: Side) -> list[bytes]:
-    rows = []
+    rows: list[bytes] = []
+    add = rows.append
     for level in side:
         order = level.first
         while order is not None:
-            row = order.row
-            if not row:
-                row = order.row = _pack_row(order.order_id, order.user_id, level.price, order.lots, order.total)
-            rows.append(row)
+            add(order.row or _packed(order))
             order = order.behind
     return rows
+
+
+def _packed(order: Order) -> bytes:
+    order.row = _pack_row(order.order_id, order.user_id, order.level.price, order.lots, order.total)
+    return order.row
 
 
 def _state(header: dict[str, Any], bits: bytes) -> State:
