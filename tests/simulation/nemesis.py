@@ -20,13 +20,14 @@ POINTS = {
     "marketdata": ("journal.at_assignment", "journal.after_consume", "journal.after_slots", "journal.after_manifest"),
     "settlement": ("journal.after_consume", "journal.before_produce", "journal.after_slots", "journal.after_manifest"),
     "wallet": ("journal.after_consume", "sink.before_apply", "sink.after_apply"),
+    "desk": ("desk.after_intent", "desk.after_answer", "desk.after_tell"),
     "api": ("api.after_hold", "api.after_produce", "relay.after_claim"),
 }  # fmt: skip
 FAULTS = {
     "crash": 40, "crash at a point": 40, "zombie": 12, "freeze": 6, "damaged snapshot": 8, "poison": 5,
     "journal repeats": 6, "clock": 6, "everything dies": 3,
 }  # fmt: skip
-MORTALS = ("matching", "matching", "wallet", "wallet", "api", "marketdata", "settlement")
+MORTALS = ("matching", "matching", "wallet", "wallet", "api", "marketdata", "settlement", "desk")
 POISON = (
     b"not json", b'{"type":"place_order"}', b"\xff\xfe", b'{"type":"tick","market":"NOWHERE"}', b"",
     b'{"type":"cancel_all","market":"AAA-USD","command_id":9,"number":999999999999,"user_id":1}', b"NaN",
@@ -94,6 +95,9 @@ class Nemesis:
             self.world.process(name).fuse = self.rng.randint(0, 10)
             await self._strike(name)
             await self._back(name)
+        if name == "desk":  # it passes its points seldom, so the trap stays
+            self.world.process(name).point = (point, 1)
+            return
         self.world.process(name).point = (point, self.rng.randint(1, 3))
         await self._strike(name)
 
@@ -118,7 +122,7 @@ class Nemesis:
 
     async def _zombie(self) -> None:
         """A worker freezes, another takes its place, and then the first one goes on where it was."""
-        name = self._victim(("matching", "wallet", "marketdata", "settlement"))
+        name = self._victim(("matching", "wallet", "marketdata", "settlement", "desk"))
         worker = self.world.workers[name]
         if not worker.process.alive:
             return

@@ -19,6 +19,7 @@ from runtime.journal.outlet import Acks
 from runtime.journal.partition import Partition
 from runtime.journal.watermark import Verdict
 from tests.simulation.books import Books
+from tests.simulation.desk import Line
 from tests.simulation.door import Door
 from tests.simulation.workers import Store
 
@@ -93,6 +94,15 @@ def _refund_half(*arguments: Any) -> Any:
     return dataclasses.replace(transfer, legs=transfer.legs[2:])
 
 
+async def _never_heard_of_it(_line: Any, _request: Any) -> None:
+    """Asks nobody what became of a batch before it is sent again."""
+
+
+async def _send_whenever(line: Any, request: Any) -> Any:
+    return await _buy(line, request._replace(expires_ms=1 << 60))
+
+
+_buy = Line.buy_from_exchange
 _windows = settlement_agent.snapshot
 
 
@@ -133,7 +143,7 @@ PLANTED: dict[str, tuple[Plant, str]] = {
     "poison swallowed": (lambda: patch.object(Partition, "_park", _swallow), "I5"),
     "a manifest before its outputs": (lambda: patch.object(Acks, "settled", _never), "I5 I10"),
     "repeats settled again": (lambda: patch.object(sink, "judge", lambda *_: Verdict.NEW), "I9 I10 I14"),
-    "the offset before the database": (lambda: patch.object(Store, "apply", _settle_afterwards), "I4 I8 I9"),
+    "the offset before the database": (lambda: patch.object(Store, "apply", _settle_afterwards), "I4 I8 I9 I15"),
     "two wallets at once, unfenced": (lambda: patch.object(Books, "_fence", _no_fence), "I4 I8 I9 I10 I14"),
     "one leg settled": (lambda: patch.object(settle_rules._Books, "credit", _credit_buyers), "I1 I3"),
     "hold not released": (lambda: patch.object(settle_rules._Books, "release", _forget_the_wallet), "I3 I4"),
@@ -143,6 +153,8 @@ PLANTED: dict[str, tuple[Plant, str]] = {
     "the answer before the journal": (lambda: patch.object(Door, "_send", _at_once), "I5"),
     "a batch settled twice": (lambda: patch.object(batch_rules, "SETTLED", frozenset()), "I3 I9 I14 I15"),
     "a refund that keeps the crypto pending": (lambda: patch.object(batch_rules, "_refund", _refund_half), "I1 I3 I9"),
+    "a batch sent again without a question": (lambda: patch.object(Line, "ask", _never_heard_of_it), "I15"),
+    "a request that never expires": (lambda: patch.object(Line, "buy_from_exchange", _send_whenever), "I15"),
     "a window forgotten by a snapshot": (
         lambda: patch.object(settlement_agent, "snapshot", _without_window),
         "I12 I15",

@@ -16,19 +16,21 @@ from typing import Any
 from unittest.mock import patch
 
 from agents.matching.agent import PROGRAM
+from agents.settlement.desk import desk as desk_module
 from ledger.accounts import NewUser
 from ledger.settlement import Decided
 from runtime.journal import keeper, lane, sink
 from runtime.journal.machine import Program
 from runtime.journal.partition import Partition
-from schemas.topics import BATCHES, COMMANDS, EXECUTIONS, TRADES
+from schemas.commands import Tick, encode_command
+from schemas.topics import COMMANDS, EXECUTIONS, TRADES
 from tests.ledger.memory.rows import Market
 from tests.simulation import workers
 from tests.simulation.auditor import Auditor
 from tests.simulation.books import Books, Database
 from tests.simulation.broker import Broker, Record
 from tests.simulation.clients import Client, Units
-from tests.simulation.desk import Desk
+from tests.simulation.desk import Attempt, Exchange, desk
 from tests.simulation.door import Door
 from tests.simulation.journal_audit import JournalAudit
 from tests.simulation.loop import Loop, Process
@@ -45,6 +47,7 @@ MARKETS = (
     Units("AAA-BBB", "AAA", "BBB", lot_atoms=10, tick_lot_atoms=3),
 )
 MOST_STEPS = 60_000
+DAY_MS = 25 * 60 * 60 * 1000
 REST_SECONDS = 200.0
 HOUSE_PRICE = 101
 
@@ -104,7 +107,8 @@ class World:
         self.roles: dict[str, Callable[[], None]] = {}
         self.clients: list[Client] = []
         self.nemesis = Nemesis(self)
-        self.desk = Desk(self.broker, MARKETS[0])
+        self.exchange = Exchange(self.broker)
+        self.attempts: dict[str, Attempt] = {}
         self._day_has_passed = False
 
     # --- what is watched ---
@@ -147,6 +151,7 @@ class World:
         self.role(
             "settlement", lambda name: workers.machine(self._worker(name), self.broker, self.windows, range(PARTITIONS))
         )
+        self.role("desk", lambda name: desk(self._worker(name), self.books, self.attempts, self.exchange))
         self.role("marketdata", lambda name: self._marketdata(name, range(PARTITIONS)))
         for number in range(2):
             self.role(f"api{number}", self._door)
@@ -203,7 +208,6 @@ class World:
         for client in self.clients:
             self.loop.outside.spawn(client.trade(REQUESTS, lambda: not self.nemesis.is_done))
         self.loop.outside.spawn(self.nemesis.rage())
-        self.loop.outside.spawn(self.desk.run())
 
     def _witness(self, verb: str, answer: Any) -> None:
         self.counts[f"answer: {verb} {answer.kind}"] += 1
@@ -258,8 +262,15 @@ class World:
         if self._day_has_passed:
             return True
         self._day_has_passed = True
-        self.desk.let_a_day_pass(self.books.markets[MARKETS[0].symbol].partition)
+        self._let_a_day_pass()
         return False
+
+    def _let_a_day_pass(self) -> None:
+        """Whatever still waits in a window is too old now."""
+        symbol = MARKETS[0].symbol
+        self.broker.skew_ms = DAY_MS
+        tick = encode_command(Tick(market=symbol))
+        self.broker.append(COMMANDS.name, self.books.markets[symbol].partition, symbol.encode(), tick)
 
     def _unrest(self) -> str:
         """What is not done yet."""
@@ -267,8 +278,8 @@ class World:
             return f"users {busy} wait for an answer"
         if pending := self.books.pending():
             return f"commands {pending} are pending"
-        if self.desk.waiting or sum(self.desk.positions) < self.broker.total(BATCHES.name):
-            return f"the exchange has {self.desk.waiting} batches"
+        if waiting := [batch.id for batch in self.books.batches if batch.state == "closed"]:
+            return f"batches {waiting} are not bought"
         for worker in self.workers.values():
             if not worker.process.alive:
                 return f"{worker.process.name} is away"
@@ -282,10 +293,13 @@ class World:
     def _audit_the_end(self) -> None:
         said = [one for client in self.clients for one in client.said]
         self.auditor.finish(said, workers.views(self.workers["marketdata"]))
+        self.exchange.audit(self.books)
         for number in range(PARTITIONS):
             self._replay(number)
         self.counts["runs that came too early"] += self.books.early
         self.counts["repeats dropped"] += self.journal.repeats
+        self.counts["batches bought"] += len(self.exchange.executed)
+        self.counts["requests that came too late"] += self.exchange.late
 
     def _replay(self, number: int) -> None:
         """The journal executed once more, uninterrupted, gives the same bytes."""
@@ -352,7 +366,7 @@ class _Unfrozen:
 def _quietly(loop: Loop) -> Iterator[None]:
     """Crash points lead here, and nothing is logged."""
     with ExitStack() as stack:
-        for module in (keeper, lane, sink):
+        for module in (keeper, lane, sink, desk_module):
             stack.enter_context(patch.object(module, "crashpoint", loop.reached))
         stack.enter_context(patch.object(keeper, "gc", _Unfrozen))
         before = logging.root.manager.disable

@@ -5,7 +5,7 @@ import sys
 from agents.settlement.connectors.ccxt_exchange import CcxtExchange
 from agents.settlement.connectors.connector import Connector
 from agents.settlement.connectors.simulated import SimulatedExchange
-from agents.settlement.desk.agent import Desk
+from agents.settlement.desk.agent import DeskWorker
 from runtime.embedded.home import LOOPBACK, Home
 from runtime.journal.process import main
 from runtime.settings import Settings
@@ -19,4 +19,4 @@ def connector(settings: Settings) -> Connector:
 
 
 if __name__ == "__main__":
-    sys.exit(main("desk", lambda settings: Desk(settings, connector(settings))))
+    sys.exit(main("desk", lambda settings: DeskWorker(settings, connector(settings))))

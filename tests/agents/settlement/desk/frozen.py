@@ -6,7 +6,7 @@ import sys
 
 from agents.settlement.connectors.ccxt_exchange import CcxtExchange
 from agents.settlement.connectors.connector import Request, Verdict
-from agents.settlement.desk.agent import Desk
+from agents.settlement.desk.agent import DeskWorker
 from runtime.journal.process import main
 
 
@@ -19,4 +19,4 @@ class Freezing(CcxtExchange):
 
 
 if __name__ == "__main__":
-    sys.exit(main("desk", lambda settings: Desk(settings, Freezing(settings), window_ms=int(sys.argv[1]))))
+    sys.exit(main("desk", lambda settings: DeskWorker(settings, Freezing(settings), window_ms=int(sys.argv[1]))))

@@ -17,7 +17,7 @@ from aiokafka import TopicPartition
 from agents.settlement.connectors.ccxt_exchange import CcxtExchange
 from agents.settlement.connectors.connector import Connector
 from agents.settlement.connectors.simulated import SimulatedExchange
-from agents.settlement.desk.agent import Desk
+from agents.settlement.desk.agent import DeskWorker
 from agents.settlement.desk.patience import FAILURES, Breaker
 from agents.settlement.exchange.app import Behaviour
 from ledger.connection import books
@@ -56,7 +56,7 @@ async def closed(settings: Settings, count: int) -> None:
 
 
 @contextlib.asynccontextmanager
-async def working(*desks: Desk) -> AsyncIterator[None]:
+async def working(*desks: DeskWorker) -> AsyncIterator[None]:
     for desk in desks:
         await desk.start()
     try:
@@ -129,7 +129,7 @@ async def test_every_closed_batch_is_bought_once_and_told(
     await closed(stack, 4)
     async with (
         venue(tmp_path, behaviour) as url,
-        working(*(Desk(stack, SimulatedExchange(url), window_ms=3_000) for _ in range(2))),
+        working(*(DeskWorker(stack, SimulatedExchange(url), window_ms=3_000) for _ in range(2))),
     ):
         verdicts = await told(stack, 4)
         bought = await bought_at(url)
@@ -143,7 +143,7 @@ async def test_a_venue_of_ccxt_is_asked_before_it_is_sent_anything_again(stack: 
     """It would execute a repeated id a second time."""
     await closed(stack, 4)
     async with binance(Mood(lose_every=1)) as (double, url):
-        async with working(*(Desk(stack, account(stack, url), window_ms=3_000) for _ in range(2))):
+        async with working(*(DeskWorker(stack, account(stack, url), window_ms=3_000) for _ in range(2))):
             verdicts = await told(stack, 4)
         assert sorted(order["clientOrderId"] for order in double.orders) == BATCHES
     assert [(one["batch_id"], one["base_atoms"], one["charged_atoms"]) for one in verdicts] == [
@@ -163,7 +163,7 @@ async def test_a_desk_that_froze_between_intent_and_sending_buys_nothing_when_it
             await attempts(stack, "true", 1)
             frozen = processes.running["frozen"]
             await until(lambda: state_of(frozen.pid) == "T")
-            async with working(Desk(stack, account(stack, url), window_ms=30_000)):
+            async with working(DeskWorker(stack, account(stack, url), window_ms=30_000)):
                 (verdict,) = await told(stack, 1)
             os.kill(frozen.pid, signal.SIGCONT)
             await until(lambda: double.late)
@@ -184,7 +184,7 @@ async def test_an_exchange_that_is_away_is_left_alone_and_probed_and_bought_at_w
     await closed(stack, FAILURES + 2)
     port = free_port(taken=set())
     breaker = Breaker(rest_ms=300)
-    async with working(Desk(stack, SimulatedExchange(f"http://127.0.0.1:{port}"), breaker=breaker)):
+    async with working(DeskWorker(stack, SimulatedExchange(f"http://127.0.0.1:{port}"), breaker=breaker)):
         await until(lambda: breaker.is_open and metric("tidemark_breaker_open", exchange="simulated") == 1)
         assert metric("tidemark_lag_records", topic="exchange.batches", partition="all") == FAILURES + 2
         assert "ALARM: simulated is left alone" in caplog.text
@@ -205,7 +205,7 @@ async def test_nothing_is_sent_to_an_exchange_whose_clock_is_far_behind(
     """It would execute a request long after a successor had sent the next."""
     await closed(stack, 1)
     async with binance(Mood(clock_ahead_ms=-3_600_000)) as (double, url):
-        async with working(Desk(stack, account(stack, url), window_ms=500, breaker=Breaker(rest_ms=1))):
+        async with working(DeskWorker(stack, account(stack, url), window_ms=500, breaker=Breaker(rest_ms=1))):
             await until(lambda: "ALARM: binance is left alone" in caplog.text or "ALARM: ABAN-USD-1" in caplog.text)
         assert double.orders == double.late == []
     (attempt,) = await attempts(stack, "true", 1)
@@ -220,7 +220,7 @@ async def test_the_first_word_is_told_and_another_one_is_an_alarm(
     by_hand = Failed("ABAN-USD", "ABAN-USD-1", "by hand", "nobody sold", 5)
     async with (
         venue(tmp_path, Behaviour(latency=1.0)) as url,
-        working(Desk(stack, SimulatedExchange(url), window_ms=60_000)),
+        working(DeskWorker(stack, SimulatedExchange(url), window_ms=60_000)),
     ):
         await attempts(stack, "true", 1)
         async with books(stack) as connection:
