@@ -5,6 +5,7 @@ trace, under the same id.
 """
 
 import functools
+import http
 import itertools
 import logging
 import secrets
@@ -158,6 +159,8 @@ def _observe(request: web.Request, status: int, took_s: float) -> None:
     method, route = ("other", "none") if resource is None else (request.method, resource.canonical)
     counter, histogram = _meters(method, route, status)
     counter.inc()
+    if status == http.HTTPStatus.SWITCHING_PROTOCOLS:
+        return  # a socket's life is no answer's time
     histogram.observe(took_s)
     if took_s > SLOW_S:
         log.info("slow: %s %s answered %s in %.1f s", request.method, route, status, took_s)

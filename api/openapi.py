@@ -117,6 +117,8 @@ def _operation(route: Route, schemas: _Schemas) -> Json:
         "security": [] if route.policy is Policy.PUBLIC else [{"bearer": []}],
         "x-policy": route.policy.value,
     }
+    if route.description:
+        operation["description"] = route.description
     if route.body is not None:
         operation["requestBody"] = {"required": True, "content": _json(schemas.of(route.body, "validation"))}
     return operation

@@ -6,6 +6,7 @@ route without a policy cannot be written down.
 
 import dataclasses
 import enum
+import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, TypeAlias
@@ -52,6 +53,11 @@ class Route:
     @property
     def summary(self) -> str:
         return (self.handler.__doc__ or "").strip().partition("\n")[0]
+
+    @property
+    def description(self) -> str:
+        """What the handler says beyond its first line."""
+        return inspect.cleandoc(self.handler.__doc__ or "").partition("\n")[2].strip()
 
     @property
     def name(self) -> str:
