@@ -1,9 +1,8 @@
-import random
-
-import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agents.settlement.terms import WindowTerms
-from agents.settlement.window import State
+from agents.settlement.window import State, restore, snapshot
 from agents.settlement.windower import due_ms, follow
 from schemas.batches import BatchEvent, Closed, Dissolved, Joined, Line
 from tests.agents.settlement.executing import DOLLAR, LOT_BASE, PRICE, SYMBOL, VALUE, Market, executions
@@ -81,24 +80,85 @@ def test_a_window_is_due_its_age_after_it_was_opened():
     assert due_ms(state) == 10 + 24 * HOUR
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_random_purchases_end_in_one_batch_each_and_no_batch_is_below_the_threshold(seed: int) -> None:
-    """A naive model: a list, and a sum over all of it each time."""
-    rng = random.Random(seed)
-    market = Market()
-    values, bought, now = market.begin(), {}, 10
-    for order_id in range(1, 200):
-        now += rng.choice([1, HOUR, 5 * HOUR])
-        lots = rng.choice([1, 50, 1_000, TEN - 1, TEN, 3 * TEN])
-        price = rng.choice([PRICE, PRICE + 1, 1])
-        bought[order_id] = lots * price * VALUE
-        values.append(market.tick(now))
-        values.append(market.buy(now, order_id, lots, price))
-    values.append(market.tick(now + 24 * HOUR))
-    closed = [event for event in said(values) if isinstance(event, Closed)]
-    assert sorted(one.order_id for batch in closed for one in batch.orders) == sorted(bought)
-    for batch in closed:
-        paid = sum(bought[one.order_id] for one in batch.orders)
-        assert batch.notional_atoms == paid + batch.topped_up_atoms >= 10 * DOLLAR
-        assert sum(bought[one.order_id] for one in batch.orders[:-1]) < 10 * DOLLAR
-    assert sorted(batch.number for batch in closed) == list(range(1, len(closed) + 1))
+class Naive:
+    """The rule again, as slowly and plainly as it can be said: a list of what waits, added up anew each time."""
+
+    def __init__(self, terms: WindowTerms) -> None:
+        self.terms = terms
+        self.waiting: list[tuple[int, int]] = []
+        self.opened = self.batch = self.number = self.price = 0
+        self.said: list[tuple[object, ...]] = []
+
+    def tick(self, now: int) -> None:
+        if self.waiting and now >= self.opened + self.terms.max_age_ms:
+            self.close(self.batch, self.waiting, gives_up=self.terms.when_too_old == "dissolve")
+            self.waiting = []
+
+    def buy(self, now: int, order_id: int, lots: int, price: int) -> None:
+        self.tick(now)
+        self.price, cost = price, lots * price * VALUE
+        if cost >= 10 * DOLLAR:
+            self.number += 1
+            self.close(self.number, [(order_id, cost)])
+            return
+        if not self.waiting:
+            self.number += 1
+            self.opened, self.batch = now, self.number
+        self.waiting.append((order_id, cost))
+        self.said.append(("joined", self.batch, order_id, len(self.waiting)))
+        if sum(cost for _, cost in self.waiting) >= 10 * DOLLAR or len(self.waiting) == self.terms.max_orders:
+            self.close(self.batch, self.waiting)
+            self.waiting = []
+
+    def close(self, batch: int, lines: list[tuple[int, int]], gives_up: bool = False) -> None:
+        orders = [order_id for order_id, _ in lines]
+        worth = sum(cost for _, cost in lines)
+        added = 0
+        while worth + added * self.price * VALUE < 10 * DOLLAR and not gives_up:
+            added = max(added + 1, (10 * DOLLAR - worth) // (self.price * VALUE))
+        whole = worth + added * self.price * VALUE
+        self.said.append(("dissolved", batch, orders) if gives_up else ("closed", batch, orders, whole, added))
+
+
+def plain(event: BatchEvent) -> tuple[object, ...]:
+    match event:
+        case Joined():
+            return ("joined", event.number, event.order.order_id, event.line)
+        case Closed():
+            orders = [line.order_id for line in event.orders]
+            return ("closed", event.number, orders, event.notional_atoms, event.topped_up_lots)
+        case Dissolved():
+            return ("dissolved", event.number, [line.order_id for line in event.orders])
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from([1, HOUR, 5 * HOUR, 24 * HOUR]),
+        st.sampled_from([0, 1, 50, 1_000, TEN // 2, TEN - 1, TEN, 3 * TEN]),
+        st.sampled_from([PRICE, PRICE + 1, PRICE // 2, 1]),
+    ),
+    max_size=60,
+)
+every_terms = st.builds(
+    WindowTerms, when_too_old=st.sampled_from(["top_up", "dissolve"]), max_orders=st.sampled_from([1, 3, 5_000])
+)
+
+
+@settings(max_examples=400, derandomize=True, deadline=None)
+@given(steps=steps, terms=every_terms, cut=st.integers(0, 60))
+def test_windows_are_those_of_a_naive_model_also_when_they_are_restored(
+    steps: list[tuple[int, int, int]], terms: WindowTerms, cut: int
+) -> None:
+    """A step is some time and then a purchase, or a tick where it has no lots."""
+    market, naive, now = Market(), Naive(terms), 10
+    values = market.begin()
+    for order_id, (later, lots, price) in enumerate(steps, 1):
+        now += later
+        values.append(market.buy(now, order_id, lots, price) if lots else market.tick(now))
+        naive.buy(now, order_id, lots, price) if lots else naive.tick(now)
+    state, events = State(SYMBOL, 1, terms), []
+    for number, execution in enumerate(executions(values)):
+        if number == cut:
+            state, _ = restore(SYMBOL, snapshot(state, (0, -1, "")), {1: terms})
+        events += follow(state, execution)
+    assert [plain(event) for event in events] == naive.said
