@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ledger.replay.row_rules import Asked
+from runtime.journal.bulk import Bulk
 from runtime.journal.chain import ORIGIN, unseal
 from runtime.journal.errors import Broken, Unwell
 from runtime.journal.machine import Record, schema_version
@@ -41,6 +42,7 @@ class Topics:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._reader = Reader(settings, "replay")
+        self._bulk = Bulk(settings, "replay")
 
     async def bounds(self, topic: Topic) -> Mapping[int, tuple[int, int]]:
         """The first offset and the end of each partition, as the broker says now."""
@@ -66,7 +68,7 @@ class Topics:
             for record in records:
                 command = decode_command(record.value, schema_version(record))
                 if not isinstance(command, Tick | Undecodable):
-                    asked.append(Asked(command, record.partition, record.offset, record.timestamp))
+                    asked.append(Asked(command, stretch.partition, record.offset, record.timestamp))
             yield asked
 
     async def executions(self, stretch: Stretch, marks: Marks) -> AsyncGenerator[Sequence[ChainedExecution], None]:
@@ -89,9 +91,9 @@ class Topics:
             return
         try:
             name = self._settings.topic(topic.name)
-            async for records in self._reader.read(name, stretch.partition, stretch.start, stretch.stop, AT_ONCE):
-                if records:
-                    yield records
+            async for records in self._bulk.read(name, stretch.partition, stretch.start, stretch.stop):
+                for first in range(0, len(records), AT_ONCE):
+                    yield records[first : first + AT_ONCE]
         except Unwell as error:
             raise Broken(f"{topic.name} cannot be read to its end: {error}") from error
 
@@ -100,7 +102,7 @@ def decoded(topic: Topic, record: Record, decode: Callable[[bytes], Any]) -> Any
     try:
         return decode(record.value or b"")
     except msgspec.DecodeError as error:
-        raise Broken(f"{topic.name}/{record.partition} at {record.offset} cannot be read: {error}") from error
+        raise Broken(f"{topic.name} at {record.offset} cannot be read: {error}") from error
 
 
 def _chained(topic: Topic, records: Sequence[Record], marks: Marks, decode: Callable[[bytes], Any]) -> list[Any]:
