@@ -357,6 +357,7 @@ create table batches (
     constraint batches_amounts check (lots >= 0 and notional_atoms >= 0 and topped_up_atoms >= 0)
 );
 create index batches_closed on batches (market, number) where state = 'closed';
+create index batches_by_time on batches (created_at, id);
 
 -- One row per batch that was sent out. It is written before the exchange is asked, and nobody asks again before
 -- `expires_at`, after which the exchange refuses what was asked before. `verdict` is the exchange's own last word, as it

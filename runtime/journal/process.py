@@ -48,7 +48,11 @@ def main(name: str, build: Callable[[Settings], Serves]) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     logs.configure(settings, name)
-    uvloop.run(serve(lambda: build(settings), settings.site_port))
+    try:
+        uvloop.run(serve(lambda: build(settings), settings.site_port))
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     return 0
 
 
@@ -75,6 +79,8 @@ async def serve(build: Callable[[], Serves], site_port: int = 0) -> None:
         async with asyncio.timeout(STOP_SECONDS):
             await worker.stop()
             await site.stop()
+    except SettingsError:
+        raise  # what the worker needs of them is wrong: the caller says so
     except Exception as error:  # the outermost loop of the process
         halt(f"{type(error).__name__}: {error}", error)
 
