@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from api.call import Call
+from api.door import SERVER
 from api.routing import Policy, Routes
 from schemas.errors import FORBIDDEN, TOO_MANY_CONNECTIONS, UPGRADE_REQUIRED
 
@@ -19,4 +20,5 @@ async def ws(call: Call) -> web.StreamResponse:
     `"since_seq":{"orderbook:BTC-USD":n}` to get what you missed instead of a snapshot. A slow reader is closed with
     4008; `{"op":"bye"}` comes before the server stops. `docs/MARKETDATA.md` has every frame, limit and closing code.
     """
-    return await call.services.sockets.serve(call.request, call.address)
+    headers = {"X-Request-Id": call.request_id, "Server": SERVER}
+    return await call.services.sockets.serve(call.request, call.address, headers)

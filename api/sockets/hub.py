@@ -34,13 +34,14 @@ F = TypeVar("F", bound=Feed)
 
 @dataclasses.dataclass(slots=True)
 class Room:
-    """A channel, its feed, who listens, and who waits to be greeted."""
+    """A channel, its feed, who listens, and who waits to be greeted. Nothing is read before it is heard."""
 
     channel: Channel
     feed: Feed
     listeners: dict[Outlet, None] = dataclasses.field(default_factory=dict)
     waiting: dict[Outlet, int | None] = dataclasses.field(default_factory=dict)
     left_at: float = 0.0
+    is_heard: bool = False
 
 
 class Hub:
@@ -61,7 +62,7 @@ class Hub:
             self._outlets.send((outlet,), room.feed.greet(since_seq))
         else:
             room.waiting[outlet] = since_seq
-            self._look_now()
+            self._look_due = 0.0
 
     def leave(self, outlet: Outlet, channel: Channel) -> None:
         room = self._rooms[channel.name]
@@ -74,7 +75,9 @@ class Hub:
             Kind.ORDERBOOK: BookFeed, Kind.TRADES: TradeFeed, Kind.TICKER: TickerFeed, Kind.CANDLES: CandleFeed,
         }  # fmt: skip
         room = self._rooms[channel.name] = Room(channel, feeds[channel.kind](channel.name))
-        self._radio.tune(channel.source, Ear(lambda message: self._tell(room, room.feed.hear(message)), self._look_now))
+        self._radio.tune(
+            channel.source, Ear(lambda message: self._tell(room, room.feed.hear(message)), lambda: self._began(room))
+        )
         self._opened.set()
         return room
 
@@ -86,8 +89,9 @@ class Hub:
         if not self._rooms:
             self._opened.clear()
 
-    def _look_now(self) -> None:
-        """Something may have been missed, or somebody waits."""
+    def _began(self, room: Room) -> None:
+        """From here on it is heard; something may have been missed before."""
+        room.is_heard = True
         self._look_due = 0.0
 
     def _tell(self, room: Room, frames: Frames) -> None:
@@ -121,7 +125,7 @@ class Hub:
             await asyncio.sleep(AGAIN_S)
 
     def _of(self, kind: type[F]) -> list[tuple[Room, F]]:
-        return [(room, room.feed) for room in self._rooms.values() if isinstance(room.feed, kind)]
+        return [(room, room.feed) for room in self._rooms.values() if room.is_heard and isinstance(room.feed, kind)]
 
     async def _read_books(self, rooms: Sequence[tuple[Room, BookFeed]]) -> None:
         if not rooms:

@@ -1,7 +1,7 @@
 """The WebSocket's door: who may come in, how all are looked after, and how they are told good-bye."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -40,11 +40,12 @@ class Reception:
             (self._look(), "sockets: connections"),
         )
 
-    async def serve(self, request: web.Request, address: str) -> web.StreamResponse:
-        """One connection, from its handshake to its end."""
+    async def serve(self, request: web.Request, address: str, headers: Mapping[str, str]) -> web.StreamResponse:
+        """One connection, from its handshake, answered with these headers, to its end."""
         socket = web.WebSocketResponse(
             heartbeat=HEARTBEAT_S, max_msg_size=frames.MAX_FRAME_BYTES, compress=False, timeout=CLOSE_S
         )
+        socket.headers.update(headers)
         if not socket.can_prepare(request):
             raise Refusal(UPGRADE_REQUIRED, "Speak WebSocket here, version 13.", headers={"Upgrade": "websocket"})
         _check_origin(request, self._origins)

@@ -161,8 +161,9 @@ async def test_pages_of_other_origins_may_not_listen(client, door):
     with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
         await client.session.ws_connect(client.base + "/api/v1/ws", headers={"Origin": "http://evil.example"})
     assert refusal.value.status == 403
-    async with client.session.ws_connect(client.base + "/api/v1/ws", headers={"Origin": client.base}):
-        pass
+    async with client.session.ws_connect(client.base + "/api/v1/ws", headers={"Origin": client.base}) as ws:
+        headers = ws._response.headers
+        assert (headers["Server"], len(headers["X-Request-Id"])) == ("tidemark", 20)
     with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
         await client.session.ws_connect(client.base + "/api/v1/ws", headers={"Host": "evil.example"})
     assert refusal.value.status == 400

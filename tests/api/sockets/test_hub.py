@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from agents.marketdata.view import RECENT_TRADES
+from tests.api.sockets.watching import Picture
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -43,19 +44,15 @@ async def test_a_book_is_a_snapshot_and_then_what_changes(client, shown, socket)
     user = await rich(client, shown)
     await place(user, shown, "buy", "2", "99")
     await socket.subscribe(f"orderbook:{shown}")
-    snapshot = await socket.data(f"orderbook:{shown}", "snapshot")
-    assert (snapshot["bids"], snapshot["asks"]) in (([["99.00", "2"]], []), ([], []))
+    picture = Picture()
+    picture.take(await socket.next())
+    assert picture.levels() in (([("99.00", "2")], []), ([], []))
     order = await place(user, shown, "sell", "1.5", "101")
-    seq, changes = snapshot["seq"], {"bids": snapshot["bids"], "asks": []}
-    while seq < order["seq"]:
-        delta = await socket.data(f"orderbook:{shown}", "delta")
-        assert delta["first_seq"] == seq + 1
-        seq = delta["last_seq"]
-        changes["bids"] += delta["bids"]
-        changes["asks"] += delta["asks"]
-    assert (changes["bids"], changes["asks"]) == ([["99.00", "2"]], [["101.00", "1.5"]])
-    book = (await client.get(f"markets/{shown}/orderbook/?min_seq={seq}")).body
-    assert (book["seq"], book["bids"], book["asks"]) == (seq, [["99.00", "2"]], [["101.00", "1.5"]])
+    while picture.book.seq < order["seq"]:
+        picture.take(await socket.next())
+    assert picture.levels() == ([("99.00", "2")], [("101.00", "1.5")])
+    book = (await client.get(f"markets/{shown}/orderbook/?min_seq={order['seq']}")).body
+    assert (book["seq"], book["bids"], book["asks"]) == (picture.book.seq, [["99.00", "2"]], [["101.00", "1.5"]])
 
 
 async def test_a_trade_is_told_with_its_number_and_nobodys_name(client, shown, socket):
@@ -180,10 +177,8 @@ async def test_who_comes_back_goes_on_where_he_was(client, shown, connect):
         assert told == numbers[1:]
     async with connect(client) as again:
         await again.subscribe(book, since_seq={book: seq})
-        while seq < order["seq"]:
-            delta = await again.data(book)
-            assert delta["first_seq"] == seq + 1, "no snapshot, and no hole"
-            seq = delta["last_seq"]
+        first = await again.next()
+        assert (first["type"], first["data"]["first_seq"]) == ("delta", seq + 1), "no snapshot, and no hole"
 
 
 async def test_a_trade_that_redis_lost_is_read_from_the_books(client, door, shown, connect, monkeypatch):
