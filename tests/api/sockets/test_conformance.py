@@ -284,7 +284,7 @@ async def test_one_delta_less_shows_in_the_checksum_too(story):
             continue
         noticed += 1
     assert len(losses) > 10
-    assert noticed > len(losses) * 9 // 10, "a level may be far from the best, or go back to what it was"
+    assert noticed > len(losses) // 2, "a level may be far from the best 25, or become again what it was"
 
 
 def lost_for_good(delta, following):
