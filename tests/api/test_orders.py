@@ -333,6 +333,26 @@ async def test_two_instances_agree_at_once(client, open_market, second_door):
         assert (await user.get(f"orders/{order['id']}/")).body == canceled.body
 
 
+async def test_one_key_at_two_instances_at_once_does_the_work_once(client, open_market, second_door):
+    user = await rich(client, open_market)
+    doors = [user, second_door.client.as_user(user.token)] * 4
+
+    async def at_once(method, path, body, key):
+        answers = await asyncio.gather(
+            *(door.call(method, path, body, headers={"Idempotency-Key": key}) for door in doors)
+        )
+        assert [(answer.status, answer.body) for answer in answers] == [(answers[0].status, answers[0].body)] * 8
+        return answers[0]
+
+    order = await at_once("POST", "orders/", limit(open_market, "buy", "9", "100"), "order")
+    assert (order.status, order.body["state"]) == (201, "open")
+    smaller = await at_once("PATCH", f"orders/{order.body['id']}/", {"amount": "4"}, "change")
+    assert (smaller.status, smaller.body["amount"]) == (200, "4")
+    assert (await at_once("PATCH", "accounts/wallet/deposit/", {"amount": "5"}, "in")).body["balance"] == "9605.00"
+    assert (await at_once("PATCH", "accounts/wallet/withdraw/", {"amount": "7"}, "out")).body["balance"] == "9598.00"
+    assert len((await user.get("orders/")).body["results"]) == 1
+
+
 async def test_an_admin_orders_for_a_customer(admin, open_market):
     customer = (await admin.post("customers/", {"name": "Farbod"})).body
     body = limit(open_market, "buy", "0.5", "100", customer_id=customer["id"])
