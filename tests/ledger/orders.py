@@ -1,33 +1,34 @@
-"""What the tests of orders share: a market, buyers with money, and a limit buy."""
+"""What the tests of orders share: a market, buyers with money, and a limit buy, in whichever books."""
 
 import dataclasses
 
-from ledger.accounts import NewUser, create_user
+from ledger.accounts import NewUser
 from ledger.hold_rules import NewOrder
-from ledger.listings import NewMarket, add_currency, add_market
+from ledger.listings import NewMarket
 from ledger.transfer_rules import TransferRequest
-from ledger.transfers import Transferred, transfer
+from ledger.transfers import Transferred
 from schemas.money import market_units
+from tests.ledger.stores import Store
 
 MARKET = "BTC-USD"
 
 
-async def open_market(connection) -> None:
+async def open_market(store: Store) -> None:
     """BTC-USD, whose opening is command 1 with number 1. A lot is one atom, and costs one at a price of one tick."""
-    await add_currency(connection, "BTC", "Bitcoin", 8)
+    assert await store.add_currency("BTC", "Bitcoin", 8)
     units = market_units("1", "0.00000001", 8, 8)
-    assert await add_market(connection, NewMarket(base="BTC", quote="USD", units=units), partitions=4) is not None
+    assert await store.add_market(NewMarket(base="BTC", quote="USD", units=units), partitions=4) is not None
 
 
-async def rich_user(connection, username: str, usd_atoms: int, btc_atoms: int = 0) -> int:
-    user_id = await create_user(connection, NewUser(username=username))
+async def rich_user(store: Store, username: str, usd_atoms: int, btc_atoms: int = 0) -> int:
+    user_id = await store.create_user(NewUser(username=username))
     assert user_id is not None
     for asset, atoms in (("USD", usd_atoms), ("BTC", btc_atoms)):
         if atoms:
             request = TransferRequest(
                 kind="deposit", user_id=user_id, asset=asset, amount_atoms=atoms, requested_by=user_id
             )
-            assert isinstance(await transfer(connection, request), Transferred)
+            assert isinstance(await store.transfer(request), Transferred)
     return user_id
 
 

@@ -30,6 +30,9 @@ KEYS = {
     "idempotency_keys": "user_id, key", "request_signatures": "signature", "trades": "market, trade_seq",
     "watermarks": "consumer, topic, partition, market",
 }  # fmt: skip
+WAITS = """
+select sends, extract(epoch from next_send_at - now())::integer from commands where state = 'pending' order by id
+"""
 Row = Mapping[str, Any]
 
 
@@ -39,7 +42,7 @@ class InMemory:
     name = "memory"
 
     def __init__(self) -> None:
-        self.books = Books()
+        self.books = Books(lambda: 0.0)
 
     def __getattr__(self, verb: str) -> Callable[..., Any]:
         deed = getattr(self.books, verb)
@@ -96,6 +99,7 @@ class InPostgres:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self.pool = pool
         self._decided: list[Decided] = []
+        self._waits: list[asyncpg.Record] = []
         self._store = BooksStore(lambda: pool, self._decided.extend, lambda touched: None)
 
     @contextlib.asynccontextmanager
@@ -134,19 +138,17 @@ class InPostgres:
 
     async def claim(self, per_partition: int) -> list[int]:
         async with self._connection() as connection, connection.transaction():
-            return sorted(await relay.claim(connection, per_partition))
+            if claimed := sorted(await relay.claim(connection, per_partition)):
+                self._waits = await connection.fetch(WAITS)
+            return claimed
 
     async def make_due(self) -> None:
         async with self._connection() as connection:
             await connection.execute("update commands set next_send_at = now()")
 
     async def waits(self) -> list[tuple[int, int]]:
-        sql = (
-            "select sends, extract(epoch from next_send_at - now())::integer as wait_s from commands"
-            " where state = 'pending' order by id"
-        )
-        async with self._connection() as connection:
-            return [tuple(row) for row in await connection.fetch(sql)]
+        """As of the last claim."""
+        return [tuple(row) for row in self._waits]
 
     async def forget(self, entries: Iterable[int]) -> None:
         async with self._connection() as connection:

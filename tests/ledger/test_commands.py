@@ -1,9 +1,7 @@
 import pytest
 
-from ledger.commands import JournalRecord, add_command, command_of, journal_records, placing
+from ledger.commands import JournalRecord, command_of, placing
 from ledger.hold_rules import Placed
-from ledger.holds import place
-from ledger.listings import NewMarket, add_currency, add_market, list_price
 from schemas.commands import (
     BuyFromHouse,
     CancelAll,
@@ -15,8 +13,7 @@ from schemas.commands import (
     PlaceOrder,
     ReduceOrder,
 )
-from schemas.money import market_units
-from tests.ledger.orders import buy, open_market, rich_user
+from tests.ledger.orders import MARKET, buy, open_market, rich_user
 
 ROW = {"id": 9, "market": "BTC-USD", "number": 4, "user_id": 7, "order_id": 3, "arguments": "{}"}
 ORDER = {
@@ -58,40 +55,37 @@ def test_a_row_stands_for_one_command(row, command):
     assert command_of(ROW | row) == command
 
 
-async def test_rows_become_records_in_the_order_of_their_numbers(connection):
-    await add_currency(connection, "BTC", "Bitcoin", 8)
-    units = market_units("0.01", "0.0001", 8, 8)
-    opened = await add_market(connection, NewMarket(base="BTC", quote="USD", units=units), partitions=1)
-    priced = await list_price(connection, "BTC-USD", 42)
-    assert opened is not None
-    assert await journal_records(connection, [priced.command_id, opened.command_id]) == [
+async def test_rows_become_records_in_the_order_of_their_numbers(store):
+    await open_market(store)
+    priced = await store.add_command(MARKET, "list_price", {"price_ticks": 42}, user_id=7)
+    assert await store.journal_records([priced.command_id, 1]) == [
         JournalRecord(
             0,
             OpenMarket(
-                market="BTC-USD", command_id=1, number=1, base="BTC", quote="USD", base_scale=8, quote_scale=8,
-                tick_size="0.01", lot_size="0.0001",
+                market=MARKET, command_id=1, number=1, base="BTC", quote="USD", base_scale=8, quote_scale=8,
+                tick_size="1", lot_size="0.00000001",
             ),
         ),
-        JournalRecord(0, ListPrice(market="BTC-USD", command_id=2, number=2, price_ticks=42)),
+        JournalRecord(0, ListPrice(market=MARKET, command_id=2, number=2, user_id=7, price_ticks=42)),
     ]  # fmt: skip
 
 
-async def test_there_is_no_command_without_a_market(connection):
+async def test_there_is_no_command_without_a_market(store):
     with pytest.raises(LookupError, match="no market NONE-USD"):
-        await add_command(connection, "NONE-USD", "list_price", {"price_ticks": 1})
+        await store.add_command("NONE-USD", "list_price", {"price_ticks": 1})
 
 
 @pytest.mark.parametrize(("kind", "version"), [("change_rules", 2), ("change_rules", 0), ("open_market", 99)])
-async def test_rules_that_this_release_lacks_do_not_get_as_far_as_a_row(connection, kind, version):
-    await open_market(connection)
+async def test_rules_that_this_release_lacks_do_not_get_as_far_as_a_row(store, kind, version):
+    await open_market(store)
     with pytest.raises(LookupError, match=f"no rules version {version}"):
-        await add_command(connection, "BTC-USD", kind, {"rules_version": version})
-    assert await connection.fetchval("select count(*) from commands") == 1
+        await store.add_command(MARKET, kind, {"rules_version": version})
+    assert len(await store.rows("commands")) == 1
 
 
-async def test_the_record_of_an_order_just_placed_is_the_one_that_its_row_stands_for(connection):
-    await open_market(connection)
-    user_id = await rich_user(connection, "ada", 10_000, 10_000)
+async def test_the_record_of_an_order_just_placed_is_the_one_that_its_row_stands_for(store):
+    await open_market(store)
+    user_id = await rich_user(store, "ada", 10_000, 10_000)
     orders = [
         buy(user_id, "limit", post_only=True, self_trade="expire_both"),
         buy(user_id, "fok", time_in_force="fok", lots=7, hold_atoms=7),
@@ -100,7 +94,7 @@ async def test_the_record_of_an_order_just_placed_is_the_one_that_its_row_stands
         buy(user_id, "purchase", kind="purchase", time_in_force=None, self_trade=None),
         buy(user_id, "for-a-customer", placed_by=user_id + 1),
     ]
-    for order, placed in zip(orders, await place(connection, orders, 10_000), strict=True):
+    for order, placed in zip(orders, await store.place(orders, 10_000), strict=True):
         assert isinstance(placed, Placed)
-        (record,) = await journal_records(connection, [placed.command_id])
+        (record,) = await store.journal_records([placed.command_id])
         assert placing(order, placed, record.partition) == record

@@ -9,9 +9,9 @@ from tests.ledger.orders import buy, open_market, rich_user
 
 
 @pytest.fixture
-async def ada(connection) -> int:
-    await open_market(connection)
-    return await rich_user(connection, "ada", 10_000)
+async def ada(in_postgres) -> int:
+    await open_market(in_postgres)
+    return await rich_user(in_postgres, "ada", 10_000)
 
 
 @pytest.fixture

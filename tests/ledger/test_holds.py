@@ -1,72 +1,90 @@
 import asyncio
+import dataclasses
 import random
 
 import asyncpg
 import pytest
 
-from ledger.commands import journal_records
 from ledger.hold_rules import NewOrder, Placed, Refused
 from ledger.holds import place
 from ledger.transfer_rules import Refused as TransferRefused
 from ledger.transfer_rules import TransferRequest
-from ledger.transfers import transfer
 from schemas.commands import BuyFromHouse, Hold, PlaceOrder
+from tests.ledger.exchange import Exchange
+from tests.ledger.memory.table import Constraint, OutOfRange
 from tests.ledger.orders import MARKET, buy, open_market, rich_user
+from tests.ledger.stores import InPostgres, Store
 
 LIMIT = 10_000
 
 
 @pytest.fixture
-async def ada(connection) -> int:
-    await open_market(connection)
-    return await rich_user(connection, "ada", 1000, btc_atoms=50)
+async def eve(store: Store) -> int:
+    """In either books, with an open market."""
+    await open_market(store)
+    return await rich_user(store, "eve", 1000, btc_atoms=50)
 
 
-async def wallet(connection, user_id: int, asset: str = "USD") -> tuple[int, int]:
-    sql = "select available, held from wallets where user_id = $1 and asset = $2"
-    return tuple(await connection.fetchrow(sql, user_id, asset))
+@pytest.fixture
+async def ada(in_postgres: InPostgres) -> int:
+    """In those that many can use at once."""
+    await open_market(in_postgres)
+    return await rich_user(in_postgres, "ada", 1000, btc_atoms=50)
 
 
-async def test_an_order_is_a_hold_a_row_a_command_and_a_key(connection, ada):
-    assert await place(connection, [buy(ada, "mine", 300)], LIMIT) == [Placed(1, 2)]
-    assert await wallet(connection, ada) == (700, 300)
-    order = await connection.fetchrow(
-        "select user_id, market, kind, side, state, lots, price_ticks, hold_asset, hold_atoms, held_remaining, "
-        "filled_lots, command_id, client_order_id, body_digest, is_done from orders"
-    )
-    assert tuple(order) == (
-        ada, MARKET, "limit", "buy", "pending", 300, 1, "USD", 300, 300, 0, 2, "mine", "body of mine", False,
-    )  # fmt: skip
-    command = await connection.fetchrow(
-        "select market, number, kind, user_id, order_id, state from commands where id = 2"
-    )
-    assert tuple(command) == (MARKET, 2, "place_order", ada, 1, "pending")
-    key = await connection.fetchrow("select user_id, key, digest, subject, subject_id from idempotency_keys")
-    assert tuple(key) == (ada, "mine", "body of mine", "order", 1)
+async def holds(store: Store, user_id: int, asset: str = "USD") -> tuple[int, int]:
+    [row] = [row for row in await store.rows("wallets") if (row["user_id"], row["asset"]) == (user_id, asset)]
+    return row["available"], row["held"]
 
 
-async def test_the_journal_record_says_what_the_rows_say(connection, ada):
-    purchase = buy(ada, "p", 200, kind="purchase", time_in_force=None, self_trade=None, lots=4, price_ticks=50)
-    await place(connection, [buy(ada, "o", 300), purchase], LIMIT)
-    assert [record.command for record in await journal_records(connection, [2, 3])] == [
+async def wallet(connection, user_id: int) -> tuple[int, int]:
+    sql = "select available, held from wallets where user_id = $1 and asset = 'USD'"
+    return tuple(await connection.fetchrow(sql, user_id))
+
+
+async def test_an_order_is_a_hold_a_row_a_command_and_a_key(store, eve):
+    assert await store.place([buy(eve, "mine", 300)], LIMIT) == [Placed(1, 2)]
+    assert await holds(store, eve) == (700, 300)
+    assert await store.rows("orders") == [
+        {
+            "id": 1, "user_id": eve, "placed_by": None, "market": MARKET, "kind": "limit", "side": "buy",
+            "time_in_force": "gtc", "post_only": False, "self_trade": "expire_taker", "lots": 300,
+            "quote_atoms": None, "price_ticks": 1, "hold_asset": "USD", "hold_atoms": 300, "held_remaining": 300,
+            "state": "pending", "reason": None, "filled_lots": 0, "filled_quote_atoms": 0, "seq": None,
+            "is_aggregated": False, "batch_id": None, "batch_line": None, "command_id": 2,
+            "client_order_id": "mine", "body_digest": "body of mine",
+        }
+    ]  # fmt: skip
+    [_, command] = await store.rows("commands")
+    assert command == {
+        "id": 2, "market": MARKET, "number": 2, "kind": "place_order", "user_id": eve, "order_id": 1, "arguments": {},
+        "state": "pending", "outcome": None, "journal_partition": None, "journal_offset": None, "sends": 0,
+    }  # fmt: skip
+    assert await store.rows("idempotency_keys") == [
+        {"user_id": eve, "key": "mine", "digest": "body of mine", "subject": "order", "subject_id": 1}
+    ]
+
+
+async def test_the_journal_record_says_what_the_rows_say(store, eve):
+    purchase = buy(eve, "p", 200, kind="purchase", time_in_force=None, self_trade=None, lots=4, price_ticks=50)
+    await store.place([buy(eve, "o", 300), purchase], LIMIT)
+    assert [record.command for record in await store.journal_records([2, 3])] == [
         PlaceOrder(
-            market=MARKET, command_id=2, number=2, order_id=1, user_id=ada, side="buy", kind="limit", lots=300,
+            market=MARKET, command_id=2, number=2, order_id=1, user_id=eve, side="buy", kind="limit", lots=300,
             price_ticks=1, hold=Hold("USD", 300), client_order_id="o", body_digest="body of o",
         ),
         BuyFromHouse(
-            market=MARKET, command_id=3, number=3, order_id=2, user_id=ada, lots=4, price_ticks=50,
+            market=MARKET, command_id=3, number=3, order_id=2, user_id=eve, lots=4, price_ticks=50,
             hold=Hold("USD", 200), client_order_id="p", body_digest="body of p",
         ),
     ]  # fmt: skip
 
 
-async def test_each_order_of_a_batch_has_its_own_answer_in_order(connection, ada):
-    bob = await rich_user(connection, "bob", 100)
-    sell = buy(ada, "s", 50, side="sell", hold_asset="BTC")
-    answers = await place(
-        connection,
-        [buy(ada, "a", 600), buy(ada, "b", 600), buy(bob, "a", 100), buy(ada, "a", 600), sell, buy(bob, "c", 1)],
-        LIMIT,
+async def test_each_order_of_a_batch_has_its_own_answer_in_order(store, eve):
+    bob = await rich_user(store, "bob", 100)
+    sell = buy(eve, "s", 50, side="sell", hold_asset="BTC")
+    answers = await store.place(
+        [buy(eve, "a", 600), buy(eve, "b", 600), buy(bob, "a", 100), buy(eve, "a", 600), sell, buy(bob, "c", 1)], LIMIT
     )
     assert answers == [
         Placed(1, 2),
@@ -76,45 +94,59 @@ async def test_each_order_of_a_batch_has_its_own_answer_in_order(connection, ada
         Placed(3, 4),
         Refused.INSUFFICIENT_FUNDS,
     ]
-    assert await wallet(connection, ada) == (400, 600)
-    assert await wallet(connection, ada, "BTC") == (0, 50)
-    assert await wallet(connection, bob) == (0, 100)
+    assert await holds(store, eve) == (400, 600)
+    assert await holds(store, eve, "BTC") == (0, 50)
+    assert await holds(store, bob) == (0, 100)
 
 
-async def test_a_refused_order_leaves_no_trace_and_its_key_free(connection, ada):
-    assert await place(connection, [buy(ada, "k", 1001)], LIMIT) == [Refused.INSUFFICIENT_FUNDS]
-    assert await connection.fetchval("select count(*) from orders") == 0
-    assert await connection.fetchval("select count(*) from idempotency_keys") == 0
-    assert await place(connection, [buy(ada, "k", 1000)], LIMIT) == [Placed(1, 2)]
+async def test_a_refused_order_leaves_no_trace_and_its_key_free(store, eve):
+    assert await store.place([buy(eve, "k", 1001)], LIMIT) == [Refused.INSUFFICIENT_FUNDS]
+    assert (await store.rows("orders"), await store.rows("idempotency_keys")) == ([], [])
+    assert await store.place([buy(eve, "k", 1000)], LIMIT) == [Placed(1, 2)]
 
 
-async def test_keys_of_orders_and_transfers_are_one_name_space(connection, ada):
+async def test_keys_of_orders_and_transfers_are_one_name_space(store, eve):
     deposit = TransferRequest(
-        kind="deposit", user_id=ada, asset="USD", amount_atoms=1, requested_by=ada, key="d", digest="d"
+        kind="deposit", user_id=eve, asset="USD", amount_atoms=1, requested_by=eve, key="d", digest="d"
     )
-    await transfer(connection, deposit)
-    assert await place(connection, [buy(ada, "d", 1, digest="d")], LIMIT) == [Refused.IDEMPOTENCY_CONFLICT]
-    await place(connection, [buy(ada, "o", 1, digest="o")], LIMIT)
-    taken = TransferRequest(
-        kind="deposit", user_id=ada, asset="USD", amount_atoms=1, requested_by=ada, key="o", digest="o"
-    )
-    assert await transfer(connection, taken) is TransferRefused.IDEMPOTENCY_CONFLICT
+    await store.transfer(deposit)
+    assert await store.place([buy(eve, "d", 1, digest="d")], LIMIT) == [Refused.IDEMPOTENCY_CONFLICT]
+    await store.place([buy(eve, "o", 1, digest="o")], LIMIT)
+    taken = dataclasses.replace(deposit, key="o", digest="o")
+    assert await store.transfer(taken) is TransferRefused.IDEMPOTENCY_CONFLICT
 
 
-async def test_the_limit_of_open_orders_counts_what_is_open_now(connection, ada):
-    assert await place(connection, [buy(ada, f"{n}", 1) for n in range(3)], 2) == [
-        Placed(1, 2),
-        Placed(2, 3),
-        Refused.TOO_MANY_OPEN_ORDERS,
-    ]
-    await connection.execute("update orders set state = 'rejected', held_remaining = 0 where id = 1")
-    await connection.execute(
-        "update wallets set available = available + 1, held = held - 1 where user_id = $1 and asset = 'USD'", ada
-    )
-    assert await place(connection, [buy(ada, "4", 1), buy(ada, "5", 1)], 2) == [
-        Placed(3, 4),
-        Refused.TOO_MANY_OPEN_ORDERS,
-    ]
+async def test_the_limit_of_open_orders_counts_what_is_open_now(store):
+    exchange = Exchange(store)
+    assert await store.add_currency("BTC", "Bitcoin", 8)
+    await exchange.open()
+    eve = await exchange.rich("eve")
+    orders = [exchange.limit(eve, "buy", 1, 1, f"{number}") for number in range(5)]
+    first, second, third = await store.place(orders[:3], 2)
+    assert third is Refused.TOO_MANY_OPEN_ORDERS
+    await exchange.give(first.command_id)
+    assert await store.place(orders[3:4], 2) == [Refused.TOO_MANY_OPEN_ORDERS]
+    cancel = await store.add_command(exchange.symbol, "cancel_order", {}, user_id=eve, order_id=first.order_id)
+    await exchange.give(cancel.command_id)
+    placed, refused = await store.place(orders[3:], 2)
+    assert (placed, refused) == (Placed(second.order_id + 1, cancel.command_id + 1), Refused.TOO_MANY_OPEN_ORDERS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"market": "NONE-USD"}, LookupError),
+        ({"side": "up"}, Constraint),
+        ({"quote_atoms": 5}, Constraint),
+        ({"key": "no spaces"}, Constraint),
+        ({"lots": 2**63}, OutOfRange),
+    ],
+)
+async def test_an_order_that_the_books_cannot_take_takes_its_whole_batch_along(store, eve, changes, error):
+    with pytest.raises(error):
+        await store.place([buy(eve, "a", 1), dataclasses.replace(buy(eve, "b", 1), **changes)], LIMIT)
+    assert (await store.rows("orders"), await store.rows("idempotency_keys")) == ([], [])
+    assert await holds(store, eve) == (1000, 0)
 
 
 async def test_the_limit_holds_for_orders_that_come_at_once_on_different_wallets(pool, connection, ada):
@@ -145,13 +177,6 @@ async def test_money_that_a_rival_takes_between_look_and_place_is_seen(pool, con
         await connection.execute(
             f"update wallets set available = 996, held = 4 where user_id = {ada} and asset = 'USD'"
         )
-
-
-async def test_an_order_for_a_market_that_is_not_there_places_nothing(connection, ada):
-    with pytest.raises(LookupError):
-        await place(connection, [buy(ada, "a", 1), buy(ada, "b", 1, market="NONE-USD")], LIMIT)
-    assert await connection.fetchval("select count(*) from orders") == 0
-    assert await wallet(connection, ada) == (1000, 0)
 
 
 async def test_one_key_from_many_connections_at_once_is_one_order(pool, connection, ada):
@@ -197,8 +222,8 @@ where not waiting.granted and ours.relation = 'idempotency_keys'::regclass
 """Who waits for a lock and has one on this test's own keys: other tests may run on the same server."""
 
 
-async def test_many_at_once_on_the_same_wallets_never_hold_more_than_there_is(pool, connection, ada):
-    users = [ada, *[await rich_user(connection, f"user{n}", 1000) for n in range(4)]]
+async def test_many_at_once_on_the_same_wallets_never_hold_more_than_there_is(pool, connection, in_postgres, ada):
+    users = [ada, *[await rich_user(in_postgres, f"user{n}", 1000) for n in range(4)]]
     chance = random.Random(7)
     orders = [buy(chance.choice(users), f"k{n}", chance.randint(1, 60)) for n in range(600)]
 

@@ -24,6 +24,7 @@ from ledger.transfers import BORDER, Transferred
 from runtime.journal.errors import Broken, NotYet, Unwell
 from runtime.journal.sink import Run
 from runtime.journal.watermark import Mark
+from schemas.commands import RULES_VERSIONS
 from schemas.executions import ChainedExecution
 from schemas.topics import BATCHES, EXECUTIONS, FILLS
 from tests.ledger.memory import rows
@@ -105,6 +106,8 @@ class Books(Tables):
         self, market: str, kind: str, arguments: Mapping[str, Any], *,
         user_id: int | None = None, order_id: int | None = None,
     ) -> CommandRow:  # fmt: skip
+        if (version := arguments.get("rules_version")) is not None and version not in RULES_VERSIONS:
+            raise LookupError(f"this release has no rules version {version}")
         with self.transaction("command"):
             return self._command(market, kind, arguments, user_id, order_id)
 
