@@ -91,7 +91,7 @@ FILLS = Topic(
     "desk", ("wallet",),
 )  # fmt: skip
 LEDGER_ENTRIES = Topic(
-    "ledger.entries", USER, "an account, deposit, withdrawal or adjustment", Retention.FOR_EVER, True,
+    "ledger.entries", USER, "an account, admin, currency, deposit, withdrawal or adjustment", Retention.FOR_EVER, True,
     "api", ("recovery",),
 )  # fmt: skip
 PARKED = Topic(
