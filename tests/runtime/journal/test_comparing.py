@@ -216,6 +216,25 @@ def test_a_record_told_otherwise_later_is_named() -> None:
     assert (first.position, first.words) == (28, "it was told otherwise before")
 
 
+def test_a_repeat_that_only_kept_its_chain_is_named() -> None:
+    records, topics = journal(), said(journal())
+    topics["executions"].append(changed(topics["executions"][4], lambda fields: fields.update(time_ms=7)))
+    first = verified(records, topics).difference
+    assert first is not None
+    assert (first.position, first.words) == (28, "it was told otherwise before")
+
+
+@pytest.mark.parametrize("places", [(5, 20), (6, 19), (19, 6), (20, 5)])
+def test_of_several_differences_the_one_of_the_earliest_command_is_told(places: tuple[int, int]) -> None:
+    records, topics = journal(), said(journal())
+    for place in places:
+        topics["executions"][place] = changed(topics["executions"][place], lambda fields: fields.update(time_ms=7))
+    assert len({topics["executions"][place].key for place in places}) == 2
+    first = verified(records, topics).difference
+    assert first is not None
+    assert first.position == min(places)
+
+
 def test_a_record_under_the_key_of_another_market_does_not_hide() -> None:
     records, topics = journal(), said(journal())
     forged = changed(topics["executions"][3], lambda fields: fields.update(seq=40), reseal=True)
