@@ -8,7 +8,7 @@ import dataclasses
 from runtime.embedded.child import Child
 from runtime.embedded.home import Home
 from runtime.embedded.leftovers import end_leftovers
-from runtime.embedded.processes import API, own_processes
+from runtime.embedded.processes import is_api, own_processes
 from runtime.embedded.program import Broken, Program, Progress
 from runtime.embedded.servers import check_external, servers
 from runtime.embedded.supervisor import Stage, Step
@@ -25,6 +25,7 @@ class Planner:
     settings: Settings
     home: Home
     progress: Progress
+    apis: int = 1
 
     def parts(self, *, servers_only: bool) -> list[Stage | Step]:
         """In the order of the start."""
@@ -33,7 +34,7 @@ class Planner:
             Step("external servers", self.check_external),
             Stage("servers", self._children(self._servers(), SERVER_READY_WITHIN_S)),
         ]
-        own = [] if servers_only else own_processes(self.settings, self.home)
+        own = [] if servers_only else own_processes(self.settings, self.home, apis=self.apis)
         if servers_only:
             return ground
         return [
@@ -44,8 +45,8 @@ class Planner:
             Step("demo data", self.seed),
             Stage(
                 "exchange",  # side by side, for what takes long is the import; the API is the first to stop
-                self._children([one for one in own if one.name != API], PROCESS_READY_WITHIN_S),
-                self._children([one for one in own if one.name == API], PROCESS_READY_WITHIN_S),
+                self._children([one for one in own if not is_api(one)], PROCESS_READY_WITHIN_S),
+                self._children([one for one in own if is_api(one)], PROCESS_READY_WITHIN_S),
             ),
         ]
 

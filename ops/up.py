@@ -17,6 +17,7 @@ from runtime.embedded.home import Home
 from runtime.embedded.program import Broken, Progress
 from runtime.settings import Settings, load
 
+MOST_APIS = 16
 STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -27,7 +28,18 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description="Starts the servers, migrates, creates topics, starts the exchange, and stays in the foreground.",
     )
     parser.add_argument("--servers-only", action="store_true", help="only PostgreSQL, Valkey and Kafka")
+    parser.add_argument(
+        "--scale", type=scale, default=1, dest="apis", metavar="api=N", help="N processes of the API (default 1)"
+    )
     parser.set_defaults(run=run)
+
+
+def scale(text: str) -> int:
+    """How many APIs. The agents need no second process on one machine: a market is one core's work at most."""
+    name, _, number = text.partition("=")
+    if name != "api" or number not in map(str, range(1, MOST_APIS + 1)):
+        raise argparse.ArgumentTypeError(f"write api=N, with N from 1 to {MOST_APIS}")
+    return int(number)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,21 +48,28 @@ def run(args: argparse.Namespace) -> int:
     settings = load()
     home = Home(settings.home)
     with home.lock(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_up(settings, home, servers_only=args.servers_only))
+        runner.run(_up(settings, home, servers_only=args.servers_only, apis=args.apis))
     return 0
 
 
-async def _up(settings: Settings, home: Home, *, servers_only: bool) -> None:
+async def _up(settings: Settings, home: Home, *, servers_only: bool, apis: int) -> None:
     """Returns after everything has stopped, since somebody said so."""
     progress = console()
     with _told_to_stop(progress) as told, (home.logs / "supervisor.log").open("a", encoding="utf-8") as log:
         runfiles.clear(home)  # what a supervisor that was killed said last is not true any more
-        await _supervise(settings, home, progress, told, log, servers_only=servers_only)
+        await _supervise(settings, home, progress, told, log, servers_only=servers_only, apis=apis)
     progress("everything has stopped")
 
 
 async def _supervise(
-    settings: Settings, home: Home, progress: Progress, told: asyncio.Event, log: IO[str], *, servers_only: bool
+    settings: Settings,
+    home: Home,
+    progress: Progress,
+    told: asyncio.Event,
+    log: IO[str],
+    *,
+    servers_only: bool,
+    apis: int,
 ) -> None:
     from ops.plan import Planner
     from runtime.embedded.doctor import examine_quickly  # imported when signals are heard: it takes a while
@@ -61,8 +80,8 @@ async def _supervise(
     logs.configure(home.resolve(settings), "supervisor", log)
     if problems := examine_quickly(settings, home, servers_only=servers_only):
         raise Broken("\n".join(str(problem) for problem in problems))
-    plan = Planner(settings, home, progress).parts(servers_only=servers_only)
-    ready = banner(settings, home, servers_only=servers_only)
+    plan = Planner(settings, home, progress, apis).parts(servers_only=servers_only)
+    ready = banner(settings, home, servers_only=servers_only, apis=apis)
     await supervise(Supervisor(home, plan, progress=progress), told, lambda: print(ready, flush=True))
 
 
@@ -99,7 +118,7 @@ def _told_to_stop(progress: Progress) -> Iterator[asyncio.Event]:
             loop.remove_signal_handler(number)
 
 
-def banner(settings: Settings, home: Home, *, servers_only: bool) -> str:
+def banner(settings: Settings, home: Home, *, servers_only: bool, apis: int = 1) -> str:
     """What a newcomer needs now: where it is, how to log in, one thing to try."""
     if servers_only:
         resolved = home.resolve(settings)
@@ -109,14 +128,15 @@ def banner(settings: Settings, home: Home, *, servers_only: bool) -> str:
             f"\n  Kafka       {resolved.kafka_bootstrap}\n"
         )
     from ledger.seed import refusal
-    from runtime.embedded.processes import api_address
+    from runtime.embedded.processes import api_address, more_apis
 
     address = f"http://{api_address(settings)}"
     login = "\n  Login    admin / new_password  (demo data; only in the sandbox)" if settings.sandbox else ""
     if login and refusal(settings):
         login = "\n  Danger   others can reach this sandbox: deposits are free, and its admin may have a known password"
+    others = "".join(f"\n  And at   http://{one.address}" for one in more_apis(settings, home, apis))
     return (
-        f"\n  Tidemark is ready at {address}{login}"
+        f"\n  Tidemark is ready at {address}{others}{login}"
         f"\n  Try      curl {address}/api/v1/markets/"
         f"\n  Data     {home.path}"
         f"\n  Stop     Ctrl-C\n"

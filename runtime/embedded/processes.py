@@ -39,9 +39,23 @@ AGENTS = (
 ROWS = (*AGENTS, Row(API, "api"))
 
 
-def own_processes(settings: Settings, home: Home, *, root: Path = PROJECT_ROOT) -> list[Program]:
-    """One program per process that exists so far; the API comes last, and is the first to stop."""
-    return [OwnProcess(row.name, row.module, settings, home) for row in ROWS if exists(row, root=root)]
+def own_processes(settings: Settings, home: Home, *, apis: int = 1, root: Path = PROJECT_ROOT) -> list[Program]:
+    """One program per process that exists so far; the API comes last, and is the first to stop.
+
+    Further APIs are called api-2 and so on, and each has a port of its own that the folder keeps.
+    """
+    first = [OwnProcess(row.name, row.module, settings, home) for row in ROWS if exists(row, root=root)]
+    return [*first, *more_apis(settings, home, apis)]
+
+
+def more_apis(settings: Settings, home: Home, apis: int) -> list["OwnProcess"]:
+    """Those beside the first."""
+    names = [f"{API}-{number}" for number in range(2, apis + 1)]
+    return [OwnProcess(name, API, dataclasses.replace(settings, port=home.port(name)), home) for name in names]
+
+
+def is_api(program: Program) -> bool:
+    return isinstance(program, OwnProcess) and program.module == API
 
 
 def exists(row: Row, *, root: Path = PROJECT_ROOT) -> bool:
@@ -61,13 +75,13 @@ class OwnProcess:
 
     def __init__(self, name: str, module: str, settings: Settings, home: Home) -> None:
         self.name = name
-        self._module = module
+        self.module = module
         self._settings = settings
         self._home = home
 
     @property
     def address(self) -> str:
-        if self.name == API:
+        if self.module == API:
             return api_address(self._settings)
         return f"{LOOPBACK}:{self._home.port(self.name)}"
 
@@ -76,7 +90,7 @@ class OwnProcess:
 
     def command(self) -> Command:
         return Command(
-            argv=(sys.executable, "-m", self._module),
+            argv=(sys.executable, "-m", self.module),
             env=self._environment(os.environ),
             cwd=PROJECT_ROOT,
             # Without a supervisor the servers are going too, and a start recovers everything: nothing to wait for.

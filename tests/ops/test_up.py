@@ -3,6 +3,7 @@
 Most tests give it small children instead of the servers; the last ones start the real PostgreSQL, Valkey and Kafka.
 """
 
+import argparse
 import json
 import os
 import re
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.up import banner
+from ops.up import banner, scale
 from runtime.embedded import runfiles
 from runtime.embedded.home import Home, free_port, write_whole
 from runtime.settings import PROJECT_ROOT, load
@@ -217,3 +218,21 @@ def test_the_banner_tells_a_login_only_where_there_is_one(tmp_path: Path, enviro
     settings = load(environ | {"TIDEMARK_HOME": str(tmp_path), "POSTGRES_PASSWORD": "p" * 32}, tmp_path / "none")
     lines = banner(settings, Home(tmp_path), servers_only=False).split("\n")
     assert lines[2].split()[0] == word
+
+
+def test_the_banner_tells_where_further_apis_are(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    lines = banner(load({"TIDEMARK_HOME": str(tmp_path)}, tmp_path / "none"), home, servers_only=False, apis=2).split(
+        "\n"
+    )
+    assert [line.strip() for line in lines[1:3]] == [
+        "Tidemark is ready at http://127.0.0.1:8000",
+        f"And at   http://127.0.0.1:{home.port('api-2')}",
+    ]
+
+
+def test_only_the_api_is_scaled_and_by_a_sensible_number() -> None:
+    assert scale("api=3") == 3
+    for text in ("api=0", "api=17", "api=x", "api", "wallet=2", "api=02"):
+        with pytest.raises(argparse.ArgumentTypeError, match="write api=N, with N from 1 to 16"):
+            scale(text)

@@ -10,7 +10,7 @@ import pytest
 
 from runtime.embedded import processes
 from runtime.embedded.home import Home
-from runtime.embedded.processes import OwnProcess, own_processes, reason_in
+from runtime.embedded.processes import OwnProcess, is_api, own_processes, reason_in
 from runtime.embedded.program import NotReady
 from runtime.settings import PROJECT_ROOT, Settings
 from tests.runtime.embedded.small_servers import answering, http
@@ -33,6 +33,16 @@ def test_those_that_exist_are_started_and_the_api_is_last(home: Home, settings: 
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).touch()
     assert [one.name for one in own_processes(settings, home, root=tmp_path)] == ["wallet", "desk", "api"]
+
+
+def test_further_apis_have_names_and_ports_of_their_own(home: Home, settings: Settings) -> None:
+    apis = [one for one in own_processes(settings, home, apis=3) if is_api(one)]
+    ports = [8123, home.port("api-2"), home.port("api-3")]
+    assert [(one.name, one.address) for one in apis] == [
+        (name, f"127.0.0.1:{port}") for name, port in zip(("api", "api-2", "api-3"), ports, strict=True)
+    ]
+    assert [one.command().env["TIDEMARK_PORT"] for one in apis] == [str(port) for port in ports]
+    assert len(set(ports)) == 3
 
 
 def test_a_process_finds_its_home_and_gets_no_secret(home: Home, settings: Settings) -> None:
