@@ -34,7 +34,7 @@ def _parts(measuring: Measuring, parts: Parts) -> None:
     )
     turns = [[COMMANDS / seconds() for _, seconds, _, _ in table] for _ in range(measuring.repeats)]
     for (name, _, anchor, floor), values in zip(table, zip(*turns, strict=True), strict=True):
-        measuring.add(name, UNIT, values, anchor=anchor, floor=floor)
+        measuring.add(name, "objects/s" if name == MACHINE else UNIT, values, anchor=anchor, floor=floor)
     measuring.add("orders at rest in the end", "orders", [parts.orders])
     measuring.add("prices in the end", "levels", [parts.levels])
 
