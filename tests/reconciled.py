@@ -12,4 +12,5 @@ async def books_are_right(settings: Settings, test: pytest.Item | pytest.Collect
     if test.get_closest_marker("tampers") is not None:
         return
     async with books(settings) as connection:
-        assert [str(difference) for difference in await differences(connection)] == []
+        wrong = await differences(connection)
+    assert not wrong, "the books are wrong after it:\n" + "\n".join(map(str, wrong))
