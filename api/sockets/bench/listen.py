@@ -1,14 +1,14 @@
 """`python -m api.sockets.bench.listen PORT SOCKETS CHANNEL`: connections that note when which delta came.
 
-It says `ready` when every socket has its snapshot, and at the end of its input what was seen, as JSON: per range of
-executions when each socket had it. It reads frames by hand, so that it needs little of the cores that it shares.
+It says `ready` when every socket has its snapshot. Its input is the number of the last execution: when every socket
+has that, it says what was seen, as JSON: per range of executions when each socket had it. It reads frames by hand, so
+that it needs little of the cores that it shares.
 """
 
 import asyncio
 import contextlib
 import json
 import sys
-import threading
 import time
 import typing
 from collections import defaultdict
@@ -20,6 +20,7 @@ HANDSHAKE = (
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
 AT_ONCE = 50
+LATE_S = 30
 Range = tuple[int, int]
 
 
@@ -58,7 +59,7 @@ class Socket(asyncio.Protocol):
         self._subscription = json.dumps({"op": "subscribe", "channels": [channel]}).encode()
         self._data = b""
         self._is_open = False
-        self._last = 0
+        self.last = 0
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -100,30 +101,35 @@ class Socket(asyncio.Protocol):
         found = self._seen.range_of(payload)
         if found is None:
             if b'"type":"snapshot"' in payload[:100]:
-                self._last = json.loads(payload)["data"]["seq"]
+                self.last = json.loads(payload)["data"]["seq"]
                 self._seen.has_snapshot()
             return
-        self._seen.holes += found[0] != self._last + 1
-        self._last = found[1]
+        self._seen.holes += found[0] != self.last + 1
+        self.last = found[1]
         self._seen.at_ms[found].append(at_ms)
 
 
 async def listen(port: int, sockets: int, channel: str) -> None:
-    """Connects a few at a time, then listens until the input ends."""
+    """Connects a few at a time, then listens until all have seen the last."""
+    connections: list[Socket] = []
+
+    def connection() -> Socket:
+        connections.append(Socket(seen, port, channel))
+        return connections[-1]
+
     seen, loop = Seen(), asyncio.get_running_loop()
     seen.missing = sockets
     for first in range(0, sockets, AT_ONCE):
         await asyncio.gather(
-            *(
-                loop.create_connection(lambda: Socket(seen, port, channel), "127.0.0.1", port)
-                for _ in range(min(AT_ONCE, sockets - first))
-            )
+            *(loop.create_connection(connection, "127.0.0.1", port) for _ in range(min(AT_ONCE, sockets - first)))
         )
     await seen.everybody.wait()
     print("ready", flush=True)  # noqa: T201  # the word that the bench waits for
-    ended = asyncio.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), loop.call_soon_threadsafe(ended.set)), daemon=True).start()
-    await ended.wait()
+    last = int(await loop.run_in_executor(None, sys.stdin.readline) or 0)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LATE_S):
+            while any(one.last < last for one in connections):  # noqa: ASYNC110  # nothing is measured any more
+                await asyncio.sleep(0.1)
     ranges = [[first, last, times] for (first, last), times in seen.at_ms.items()]
     told = {"holes": seen.holes, "snapshots": seen.snapshots, "ranges": ranges}
     print(json.dumps(told), flush=True)  # noqa: T201  # the result
