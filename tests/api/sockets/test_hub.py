@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import signal
 
 import pytest
 import pytest_asyncio
@@ -216,3 +217,24 @@ async def test_what_a_user_was_not_told_is_found_in_the_books(client, door, show
             await asyncio.sleep(0)
         await latest(socket, order["id"], "open", "5.00")
         assert accounts._accounts
+
+
+async def test_a_wallet_agent_killed_between_its_commit_and_its_word_leaves_nobody_untold(
+    client, agents, shown, connect, until
+):
+    user = await rich(client, shown)
+    async with connect(client) as socket:
+        await socket.authenticate(user.token)
+        await socket.subscribe("orders", "wallet")
+        agents.send("agents.wallet", signal.SIGKILL)
+        agents.running["agents.wallet"].wait()
+        agents.start("agents.wallet", CRASH_AT="sink.after_apply:1")
+        body = {"market": shown, "side": "buy", "amount": "1", "price": "6"}
+        order = await user.post("orders/?wait=none", body)
+        waiting = asyncio.create_task(latest(socket, order.body["id"], "open", "6.00"))
+
+        async def is_told():
+            return waiting.done()
+
+        await until(is_told)
+        await waiting
