@@ -144,6 +144,7 @@ class Book:
 
     def shrink(self, order: Order, lots: int) -> None:
         """Take some of an order's lots, but not all, where it stands."""
+        assert 0 < lots < order.lots
         order.lots -= lots
         order.level.lots -= lots
         order.row = b""

@@ -19,9 +19,10 @@ def place(state: State, command: PlaceOrder) -> list[Event]:
     reason = refuse_order(state, command, order_type)
     if reason is not None:
         return [refused(command, reason)]
-    price, (side, against) = command.price_ticks, state.book.sides[command.side]
+    price = command.price_ticks
     assert order_type is not None
     assert price is not None
+    side, against = state.book.sides[command.side]
     best = against.best
     taker = None if best is None or best.key > price * against.direction else _taker(state, command, best)
     if order_type.may_enter is not None:
@@ -30,7 +31,7 @@ def place(state: State, command: PlaceOrder) -> list[Event]:
             return [_barred(command, barred)]
     if taker is None:
         if order_type.rests:
-            return [_rest(state, command, side, command.lots)]
+            return [_rest(state, command, side, price, taker)]
         return [_expired_whole(command, Expiry.UNFILLED)]
     events: list[Event] = []
     _trade(state, command, take(state.book, taker), events)
@@ -39,7 +40,7 @@ def place(state: State, command: PlaceOrder) -> list[Event]:
     elif not taker.lots:
         _satisfy(state, command, taker, events)
     elif order_type.rests:
-        events.append(_rest(state, command, side, taker.lots))
+        events.append(_rest(state, command, side, price, taker))
     else:
         events.append(_expired_rest(state, command, taker, Expiry.UNFILLED))
     return events
@@ -100,12 +101,11 @@ def _trade(state: State, command: PlaceOrder, matches: list[Match], events: list
     state.measure_band()
 
 
-def _rest(state: State, command: PlaceOrder, side: Side, lots: int | None) -> Rested:
-    """Into the book."""
-    order_id, user_id, price, total = command.order_id, command.user_id, command.price_ticks, command.lots
-    assert price is not None
-    assert lots is not None
+def _rest(state: State, command: PlaceOrder, side: Side, price: int, taker: Taker | None) -> Rested:
+    """Into the book, with what did not trade."""
+    order_id, user_id, total = command.order_id, command.user_id, command.lots
     assert total is not None
+    lots = total if taker is None else taker.lots
     state.book.rest(side, price, order_id, user_id, lots, total)
     return Rested(order_id, user_id, command.side, price, lots)
 
