@@ -50,7 +50,7 @@ async def restore(settings: Settings, file: Path, *, aside: bool = False) -> str
             settings, "pg_restore", "--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges",
             f"--schema={settings.postgres_schema}", f"--dbname={settings.postgres_db}", str(file),
         )  # fmt: skip
-    except Broken:
+    except BaseException:
         await _put_back(settings, kept)
         raise
     return kept

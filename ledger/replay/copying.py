@@ -58,22 +58,32 @@ async def copy(settings: Settings, into: str, progress: Progress = lambda _done,
     """The schema stays, for whoever wants to look into it."""
     await _require_room(settings, into)
     target = dataclasses.replace(settings, namespace=into)
-    await migrate(target)
+    try:
+        await migrate(target)
+        return await _made(settings, target, progress)
+    except BaseException:
+        async with books(settings) as connection:  # a part of a copy is good for nothing, and in the way of the next
+            await connection.execute(f'drop schema if exists "{into}" cascade')
+        raise
+
+
+async def _made(settings: Settings, target: Settings, progress: Progress) -> Copied:
+    live, again = settings.postgres_schema, target.postgres_schema
     began = time.monotonic()
-    async with books(settings) as live, books(target) as connection:
+    async with books(settings) as beside, books(target) as connection:
         await connection.execute("set synchronous_commit = off")
         copying = _Copying(settings, connection, progress)
         for _ in range(ROUNDS):
-            ends = await copying.ends(live, settings.postgres_schema)
+            ends = await copying.ends(beside, live)
             left = copying.left(ends)
             if left <= CLOSE:
                 break
             copying.count.total = copying.count.done + left
             await copying.following.to(ends)
         async with connection.transaction(isolation="repeatable_read"):
-            await copying.finish(settings.postgres_schema)
+            await copying.finish(live)
             seconds = time.monotonic() - began
-            compared = await compare(connection, settings.postgres_schema, into)
+            compared = await compare(connection, live, again)
             wrong = await differences(connection)
     return Copied(copying.count.done, copying.remade.trades, seconds, compared, wrong)
 

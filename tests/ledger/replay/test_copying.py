@@ -8,6 +8,7 @@ from ledger.connection import books
 from ledger.queries import query
 from ledger.replay.comparing import LEFT_OUT, NOT_TOLD, TABLES, RowDiffers
 from ledger.replay.copying import Refused, copy
+from runtime.journal.errors import Broken
 from runtime.settings import Settings
 from tests.conftest import drop_schema
 from tests.ledger.replay.exchange import Exchange, exchange
@@ -49,6 +50,14 @@ async def test_a_copy_is_refused_where_it_would_do_harm(database: Settings) -> N
         await copy(database, database.namespace)
     with pytest.raises(Refused, match="cannot be the name of a copy"):
         await copy(database, "Books!")
+
+
+async def test_a_copy_that_cannot_be_made_leaves_nothing_behind(database: Settings) -> None:
+    into = f"{database.namespace}_again"
+    with pytest.raises(Broken, match="Kafka does not say where"):
+        await copy(dataclasses.replace(database, kafka_bootstrap="127.0.0.1:9"), into)
+    async with books(database) as connection:
+        assert await connection.fetchval("select count(*) from pg_namespace where nspname = $1", into) == 0
 
 
 async def test_every_column_of_the_books_is_compared_or_left_out_with_a_reason(database: Settings) -> None:
