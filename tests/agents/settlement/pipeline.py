@@ -31,6 +31,7 @@ from tests.agents.settlement.processes import Processes
 SYMBOL, PRICE, VALUE, LOT_ATOMS = "ABAN-USD", 2_000, 100, 10_000
 DOLLAR = 10**8
 WITHIN_S = 240
+BRISK = ("-m", "tests.agents.settlement.desk.brisk")
 DEPOSIT = 10**14
 
 
@@ -139,7 +140,7 @@ async def pipeline(settings: Settings, folder: Path, environ: Mapping[str, str])
     assert await kafka.ensure_topics(settings, (*TOPICS, *CHANGELOGS)) == []
     await seed(settings)
     async with books(settings) as connection:
-        one = Pipeline(Processes(settings, folder, dict(environ)), connection)
+        one = Pipeline(Processes(settings, folder, dict(environ), scripts={"settlement.desk": BRISK}), connection)
         try:
             yield one
         finally:

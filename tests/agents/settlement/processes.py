@@ -32,17 +32,18 @@ class Processes:
     folder: Path
     more: dict[str, str] = dataclasses.field(default_factory=dict)
     running: dict[str, subprocess.Popen[bytes]] = dataclasses.field(default_factory=dict)
+    scripts: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     plans: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     killed: list[str] = dataclasses.field(default_factory=list)
 
     def start(self, name: str, *argv: str, **more: str) -> None:
-        """`name` is a module of agents, unless `argv` says what else Python runs."""
+        """`name` is a module of agents, unless `argv` says what else Python runs, now and after a death."""
+        argv = self.scripts.setdefault(name, argv or ("-m", f"agents.{name}"))
         more = {**self.more, **more, "CRASH_AT": next(iter(self.plans.get(name, ())), "")}
         environ = environment(self.settings, self.folder, **more)
         with (self.folder / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
-                [sys.executable, *(argv or ("-m", f"agents.{name}"))],
-                env=environ, cwd=PROJECT_ROOT, stderr=log, stdin=subprocess.DEVNULL,
+                [sys.executable, *argv], env=environ, cwd=PROJECT_ROOT, stderr=log, stdin=subprocess.DEVNULL,
             )  # fmt: skip
 
     def restart_killed(self) -> None:

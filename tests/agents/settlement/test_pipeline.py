@@ -25,7 +25,7 @@ PLANS = {
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("kind", ["simulated", "ccxt"])
+@pytest.mark.parametrize("kind", [pytest.param("simulated", marks=pytest.mark.slow), "ccxt"])
 async def test_each_batch_is_bought_once_whoever_is_killed_when(stack: Settings, tmp_path: Path, kind: str) -> None:
     """Every process dies at every point that it passes, one after the other, while answers get lost and come twice."""
     exchange = (
