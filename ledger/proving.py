@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 
 async def prove_for_ever(settings: Settings) -> None:
     """The first proof comes after the first pause: a start has other things to do."""
+    task = asyncio.current_task()
+    assert task is not None
+    task.add_done_callback(_ended)
     pause_s: float = settings.prove_every_s
     while settings.prove_every_s:
         await asyncio.sleep(pause_s)
@@ -31,6 +34,12 @@ async def prove_for_ever(settings: Settings) -> None:
             pause_s = max(settings.prove_every_s, SHARE * await prove(settings))
         except AWAY as error:
             log.warning("the books could not be proved: %r", error)
+
+
+def _ended(task: "asyncio.Task[None]") -> None:
+    """A fault of the proof stops proving, not settling; but not in silence."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("ALARM: the books are not proved any more: %r", error, exc_info=error)
 
 
 async def prove(settings: Settings) -> float:

@@ -1,10 +1,12 @@
 """The proof of the books beside the work: what it shows, and that it is no burden."""
 
+import asyncio
 import dataclasses
 import logging
 
 import pytest
 
+from ledger import proving
 from ledger.connection import books
 from ledger.proving import AWAY, prove, prove_for_ever
 from ledger.queries import query
@@ -51,6 +53,23 @@ async def test_one_process_at_a_time_proves(database: Settings) -> None:
 async def test_it_can_be_turned_off(space: Settings) -> None:
     settings = Settings(home=space.home, prove_every_s=0)
     await prove_for_ever(settings)
+
+
+async def test_a_fault_of_the_proof_is_told(
+    database: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault(_report: object, _seconds: float) -> None:
+        raise KeyError("I99")
+
+    monkeypatch.setattr(proving, "_show", fault)
+    with caplog.at_level(logging.ERROR):
+        proofs = asyncio.create_task(prove_for_ever(dataclasses.replace(database, prove_every_s=1)))
+        assert await asyncio.wait({proofs})
+        with pytest.raises(KeyError):
+            proofs.result()
+    assert [record.getMessage() for record in caplog.records] == [
+        "ALARM: the books are not proved any more: KeyError('I99')"
+    ]
 
 
 async def test_books_that_are_away_are_asked_again_later(space: Settings) -> None:
