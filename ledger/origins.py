@@ -116,7 +116,8 @@ async def _orders(connection: Connection, one: Difference, parts: Sequence[Diffe
 async def _found(connection: Connection, sql: str, *about: object) -> Origin:
     (row,) = await connection.fetch(sql, *about)
     if row["transfer_id"] is None:
-        return Origin("the row itself", row["why"])
+        until = "" if row["last"] is None else f" up to {await _transfer(connection, row['last'], '')}"
+        return Origin("the row itself", f"{row['why']}{until}")
     return await _transfer(connection, row["transfer_id"], row["why"])
 
 

@@ -1,5 +1,5 @@
 -- Where a difference in the books began: a transfer, or the row itself where `transfer_id` is null; `why` says what
--- makes it the beginning.
+-- makes it the beginning, and `last` is the last transfer of a row that no transfer made wrong.
 
 -- name: account
 -- The first transfer on the account's way that is wrong by itself: $6 where they have a leg here, $7 even without one.
@@ -11,9 +11,9 @@ with history as (
       and asset = $4
     group by transfer_id
 ), stands as (
-    select coalesce(sum(amount), 0) as posted, $5::text::numeric as found from history
+    select coalesce(sum(amount), 0) as posted, $5::text::numeric as found, max(transfer_id) as last from history
 )
-select transfer_id, why
+select transfer_id, why, (select last from stands) as last
 from (select 1 as rank, transfer_id, 'it is wrong by itself' as why from history where transfer_id = any ($6::bigint[])
       union all
       select 1, wrong, 'it is wrong by itself' from unnest($7::bigint[]) as wrong
@@ -31,7 +31,9 @@ order by rank, transfer_id limit 1
 -- The first transfer after which less than nothing was there.
 select min(transfer_id) as transfer_id,
        case when min(transfer_id) is null then 'all that was posted to it is in order'
-            else 'it takes more than there was' end as why
+            else 'it takes more than there was' end as why,
+       (select max(transfer_id) from postings
+        where account in ('wallet', 'pending') and user_id = $1 and asset = $2) as last
 from (select transfer_id, sum(sum(amount)) over (partition by account order by transfer_id) as balance
       from postings where account in ('wallet', 'pending') and user_id = $1 and asset = $2
       group by account, transfer_id) history
@@ -43,7 +45,7 @@ where balance < 0
 with history as (
     select id as transfer_id, lots, sum(lots) over (order by trade_seq) as filled from fills where order_id = $1
 )
-select transfer_id, why
+select transfer_id, why, null as last
 from (select 1 as rank, transfer_id, 'it is wrong by itself' as why from history where transfer_id = any ($3::bigint[])
       union all
       select 1, wrong, 'it is wrong by itself' from unnest($4::bigint[]) as wrong

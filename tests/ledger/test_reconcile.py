@@ -72,7 +72,8 @@ values ('ABAN-USD-1', 'ABAN-USD', 1, 1, 100, 'filled', 10000, now(), now(), now(
 DEPOSITED = "transfer 2, deposit"
 TRADED = "transfer 5, trade BTC-USD-1"
 BY_ITSELF = "it is wrong by itself"
-IN_ORDER = "all that was posted to it is in order"
+NOTHING_POSTED = "all that was posted to it is in order"
+IN_ORDER = f"all that was posted to it is in order up to {DEPOSITED}"
 
 
 @pytest.fixture
@@ -113,9 +114,9 @@ def deposit(user_id: int, asset: str, atoms: int, key: str | None = None) -> Tra
 
 
 async def found(connection) -> list[tuple[str, ...]]:
-    """Each difference, and where it began."""
+    """Each difference, and where it began; when that was is another test's."""
     return [
-        (one.invariant, one.place, one.expected, one.found, one.began.thing, one.began.why)
+        (one.invariant, one.place, one.expected, one.found, one.began.thing, one.began.why.partition(" (")[0])
         for one in await differences(connection)
     ]
 
@@ -139,8 +140,8 @@ async def test_books_that_are_right_have_no_differences(connection):
         (
             "update wallets set pending = 1 where user_id = 2",
             [
-                ("I1", "all USD", "0", "1", "the row itself", IN_ORDER),
-                ("I3", "pending of user 2 in USD", "0", "1", "the row itself", IN_ORDER),
+                ("I1", "all USD", "0", "1", "the row itself", NOTHING_POSTED),
+                ("I3", "pending of user 2 in USD", "0", "1", "the row itself", NOTHING_POSTED),
                 ("I15", "pending of user 2 in USD", "0", "1", "the row itself", "the orders are in order"),
             ],
         ),
@@ -347,6 +348,14 @@ async def test_the_first_of_several_is_the_oldest(traded):
     assert first is not None
     assert (first.thing, first.market, first.seq) == (TRADED, "BTC-USD", 8)
     assert str(first) == f"{TRADED} (BTC-USD seq 8; 2001-01-01 00:00:00.000000 UTC)"
+
+
+async def test_of_a_row_that_no_transfer_made_wrong_the_last_transfer_is_told(traded):
+    await traded.execute("update transfers set created_at = '2001-01-01' where id = 5")
+    await traded.execute("update wallets set available = available + 7 where user_id = 2 and asset = 'BTC'")
+    last = f"{TRADED} (BTC-USD seq 8; 2001-01-01 00:00:00.000000 UTC)"
+    [_, one] = await differences(traded)
+    assert str(one.began) == f"the row itself: {NOTHING_POSTED} up to {last}"
 
 
 def test_a_difference_is_a_sentence():
