@@ -14,7 +14,7 @@ from aiohttp import WSMsgType, web
 from api.catalogue import Catalogue
 from api.database import LOST
 from api.sockets import frames, limits
-from api.sockets.accounts import Accounts
+from api.sockets.accounts import AWAY, Accounts
 from api.sockets.channels import PRIVATE, Channel, parse
 from api.sockets.frames import Auth, Id, Ping, Subscribe, Unsubscribe
 from api.sockets.hub import Hub
@@ -204,14 +204,27 @@ class Client:
         self._check_number(sum(channel.name not in self._channels for channel in channels))
         for channel in channels:
             await self._check(channel)
-        for channel in channels:
-            if channel.kind in PRIVATE and channel.name not in self._channels and self._member is not None:
-                await self._parts.accounts.join(self._outlet, self._member.user_id, channel.kind)
-            self._channels[channel.name] = channel
+        await self._join_private([channel for channel in channels if channel.kind in PRIVATE])
+        self._channels |= {channel.name: channel for channel in channels if channel.kind not in PRIVATE}
         self._send(frames.subscribed([channel.name for channel in channels], asked.id))
         for channel in channels:
             if channel.kind not in PRIVATE:
                 self._parts.hub.join(self._outlet, channel, asked.since_seq.get(channel.name))
+
+    async def _join_private(self, channels: Sequence[Channel]) -> None:
+        """The books are read for each. When they are away, or the token ends meanwhile, none is joined."""
+        member, joined = self._member, [channel for channel in channels if channel.name not in self._channels]
+        try:
+            for channel in joined:
+                assert member is not None, "it was checked"
+                await self._parts.accounts.join(self._outlet, member.user_id, channel.kind)
+                if self._member is not member:
+                    self._parts.accounts.leave(self._outlet, member.user_id, channel.kind)
+                    raise Refusal(TOKEN_EXPIRED, "The access token has ended; show a new one.")
+                self._channels[channel.name] = channel
+        except AWAY:
+            self._leave([channel.name for channel in joined if channel.name in self._channels])
+            raise
 
     async def _check(self, channel: Channel) -> None:
         if channel.kind not in PRIVATE:

@@ -12,7 +12,7 @@ from schemas.errors import Refusal
 
 MAX_FRAME_BYTES = 16 * 1024
 """The longest word of a client."""
-TEXT, CLOSE = 0x81, 0x88
+TEXT = 0x81
 Id = str | int | None
 
 
@@ -65,14 +65,14 @@ def id_of(text: str) -> Id:
         return None
 
 
-def framed(payload: bytes, first: int = TEXT) -> bytes:
+def framed(payload: bytes) -> bytes:
     """A whole frame as it goes over the wire."""
     length = len(payload)
     if length < 126:
-        return bytes((first, length)) + payload
+        return bytes((TEXT, length)) + payload
     if length < 1 << 16:
-        return bytes((first, 126)) + length.to_bytes(2) + payload
-    return bytes((first, 127)) + length.to_bytes(8) + payload
+        return bytes((TEXT, 126)) + length.to_bytes(2) + payload
+    return bytes((TEXT, 127)) + length.to_bytes(8) + payload
 
 
 def told(fields: Mapping[str, Any]) -> bytes:

@@ -1,8 +1,7 @@
-from agents.marketdata.candles.fold import fold, shown
+from agents.marketdata.candles.fold import fold
 from schemas.candles import INTERVALS, Candle
 from schemas.money import market_units
 from schemas.trades import Trade
-from schemas.views import CandleView
 
 UNITS = {"M": market_units("0.01", "0.0001", 8, 8)}
 MIDNIGHT = 1_700_006_400_000
@@ -38,10 +37,3 @@ def test_a_new_minute_is_a_new_candle_of_the_same_day():
 
 def test_what_the_house_sells_is_in_no_candle():
     assert fold([trade(1, MIDNIGHT, "1", "1", "house")], UNITS) == []
-
-
-def test_a_candle_is_shown_in_decimals():
-    candle = Candle("M", 60, MIDNIGHT, 100, 300, 50, 250, 70_000, 3)
-    assert shown(candle, UNITS["M"]) == CandleView(
-        "M", "1m", "2023-11-15T00:00:00.000Z", "1.00", "3.00", "0.50", "2.50", "7", 3
-    )
