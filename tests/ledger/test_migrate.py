@@ -133,6 +133,7 @@ async def catalog(connection: asyncpg.Connection) -> dict[str, list[tuple[object
     }
 
 
+@pytest.mark.tampers
 async def test_the_schema_in_one_file_is_all_migrations_applied(database: Settings, empty: Settings):
     whole = dataclasses.replace(empty, namespace=f"{empty.namespace}_whole")
     text = (Path(__file__).resolve().parents[2] / "ledger" / "schema.sql").read_text(encoding="utf-8")

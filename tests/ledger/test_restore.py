@@ -13,6 +13,8 @@ from ledger.seed import seed
 from runtime.embedded.program import Broken
 from runtime.settings import Settings
 
+pytestmark = pytest.mark.tampers  # rows of every kind, so that each is dumped, and no sense in them
+
 
 @pytest.fixture
 async def other(database: Settings) -> AsyncIterator[Settings]:
