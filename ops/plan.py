@@ -41,7 +41,6 @@ class Planner:
             *ground,
             Step("migrations", self.migrate),
             Step("topics", self.ensure_topics),
-            Step("recovered books", self.require_recovered),
             Step("demo data", self.seed),
             Stage(
                 "exchange",  # side by side, for what takes long is the import; the API is the first to stop
@@ -74,12 +73,6 @@ class Planner:
 
         for difference in await ensure_topics(self.home.resolve(self.settings), (*TOPICS, *CHANGELOGS)):
             self.progress(f"topic differs from the table: {difference}")
-
-    async def require_recovered(self) -> None:
-        """Books that were restored from an older backup would give the topics' ids a second time."""
-        from ledger.replay.behind import require_recovered
-
-        await require_recovered(self.home.resolve(self.settings))
 
     async def seed(self) -> None:
         """Demo data belongs to the sandbox, and to an API that only this machine can reach."""
