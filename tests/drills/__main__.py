@@ -8,6 +8,7 @@ Exit code 0 when every drill came back and every check held; 1 otherwise, with t
 import argparse
 import asyncio
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +22,7 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=8, help="how many trade meanwhile (default 8)")
     parser.add_argument("--keep", action="store_true", help="keep the data folder with its logs")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))  # stops what it started
     folder = Path(tempfile.mkdtemp(prefix="tidemark-drills-"))
     try:
         outcomes = asyncio.run(practise(folder, args.only or list(DRILLS), args.clients))

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from runtime.embedded.errand import dying_with_us
 from runtime.embedded.home import Home, free_port
 from runtime.settings import Settings, load
 
@@ -58,8 +59,8 @@ class Instance:
         words = ["--servers-only"] if servers_only else []
         with (self.folder / "up.log").open("ab") as log:
             self._up = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "ops.cli", "up", *words, cwd=ROOT, env=self._environ, stdout=log, stderr=log,
-                stdin=asyncio.subprocess.DEVNULL, start_new_session=True,
+                *dying_with_us((sys.executable, "-m", "ops.cli", "up", *words)), cwd=ROOT, env=self._environ,
+                stdout=log, stderr=log, stdin=asyncio.subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
         await self.until_ready({"supervisor", "kafka", "postgres", "valkey"} if servers_only else None)
         return time.monotonic() - began
