@@ -15,7 +15,7 @@ MAKEFILE = (PROJECT_ROOT / "Makefile").read_text(encoding="utf-8")
 SCRIPTS = sorted(path for path in (PROJECT_ROOT / "bin").iterdir() if path.suffix == "")
 TARGETS = {
     *("help", "run", "test", "check", "check-full", "lint", "bench", "sim", "drills", "doctor", "status", "clean"),
-    *("bench-api", "bench-sockets"),
+    *("bench-matching", "bench-api", "bench-sockets"),
     *("install", "runserver", "migrate", "dump-data", "seeder", "create-superuser", "shell", "show-urls"),
     *("prepare-compose", "build", "up", "up-force", "down", "lock"),
 }
