@@ -1,13 +1,15 @@
 """`tidemark bench books`: orders held in batches and one by one, and trades settled, in a database empty before.
 
 What is measured is what runs: the hold of the API and the settlement of the wallet agent, with the real engine between
-them. Afterwards the books must agree with themselves to the atom.
+them; one market is settled run after run, two are settled side by side as their partitions are. Afterwards the books
+must agree with themselves to the atom.
 """
 
 import asyncio
 import itertools
-from collections.abc import Iterator, Sequence
-from typing import Any
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
 
 from agents.matching.engine import Market
 from ledger.commands import JournalRecord, add_command, journal_records
@@ -19,25 +21,24 @@ from ledger.reconcile import differences
 from ledger.settle import settle_run
 from ledger.settlement import Assets
 from ledger.watermarks import Step
-from runtime import postgres
+from runtime import collector, postgres, processor
 from runtime.bench import Bench, Measuring
 from runtime.journal.watermark import Mark
 from schemas.executions import ChainedExecution, Traded
 
-SYMBOL, PRICE = "BTC-USD", 10_000
+MARKETS = ("BTC-USD", "ETH-USD")
+PRICE = 10_000
 VALUE, LOT = 100, 10_000
 USERS = 2_000
 BATCH, BATCHES, LANES = 500, 8, 2
 SINGLES = 300
-TERMS = {
-    "base": "BTC", "quote": "USD", "base_scale": 8, "quote_scale": 8, "tick_size": "0.01", "lot_size": "0.0001",
-}  # fmt: skip
+TERMS = {"quote": "USD", "base_scale": 8, "quote_scale": 8, "tick_size": "0.01", "lot_size": "0.0001"}
 # One deposit an asset, with a leg for every user, so that the books agree.
 RICH = """
 with person as (
     insert into users (name) select 'user ' || n from generate_series(1, $1) n returning id
 ), asset as (
-    select * from (values ('USD', 1e15::bigint), ('BTC', 1e12::bigint)) a (code, atoms)
+    select * from (values ('USD', 1e15::bigint), ('BTC', 1e12::bigint), ('ETH', 1e12::bigint)) a (code, atoms)
 ), wallet as (
     insert into wallets (user_id, asset, available) select p.id, a.code, a.atoms from person p, asset a
 ), transfer as (
@@ -55,25 +56,28 @@ select id from person order by id
 
 
 class Floor:
-    """The engine, the books and an endless row of orders that trade two by two."""
+    """The engine of a market, the books and an endless row of orders that trade two by two."""
 
-    def __init__(self, pool: postgres.Pool, users: Sequence[int]) -> None:
+    def __init__(self, pool: postgres.Pool, users: Sequence[int], symbol: str) -> None:
+        base, _, quote = symbol.partition("-")
         self.pool = pool
-        self.engine = Market(SYMBOL)
+        self.symbol = symbol
+        self.engine = Market(symbol)
         self.seq = 0
-        self.mark = Mark()
-        self.assets = {SYMBOL: Assets("BTC", "USD")}
-        self._orders = self._crossing(users)
+        self.assets = {symbol: Assets(base, quote)}
+        self._mark = Mark()
+        self._partition = MARKETS.index(symbol)
+        self._orders = self._crossing(users, base, quote)
 
-    def _crossing(self, users: Sequence[int]) -> Iterator[NewOrder]:
+    def _crossing(self, users: Sequence[int], base: str, quote: str) -> Iterator[NewOrder]:
         """Sell, buy, sell, buy: every second order takes the one before it."""
         for number in itertools.count():
             sells = number % 2 == 0
             yield NewOrder(
-                user_id=users[number % len(users)], market=SYMBOL, kind="limit", side="sell" if sells else "buy",
+                user_id=users[number % len(users)], market=self.symbol, kind="limit", side="sell" if sells else "buy",
                 time_in_force="gtc", self_trade="expire_taker", lots=20, price_ticks=PRICE,
-                hold_asset="BTC" if sells else "USD", hold_atoms=20 * LOT if sells else 20 * PRICE * VALUE,
-                key=f"bench-{number}", digest="-",
+                hold_asset=base if sells else quote, hold_atoms=20 * LOT if sells else 20 * PRICE * VALUE,
+                key=f"bench-{self.symbol}-{number}", digest="-",
             )  # fmt: skip
 
     def orders(self, count: int) -> list[NewOrder]:
@@ -95,27 +99,32 @@ class Floor:
         executions = []
         for record in records:
             self.seq += 1
-            events = self.engine.apply(record.command, 1_700_000_000_000 + self.seq)
+            now_ms = 1_700_000_000_000 + self.seq
             executions.append(
                 ChainedExecution(
-                    market=SYMBOL, seq=self.seq, partition=0, offset=self.seq, time_ms=1_700_000_000_000 + self.seq,
-                    part=1, last=True, command="", command_id=record.command.command_id, reply="", events=events,
-                    prev_chain="", chain="",
+                    market=self.symbol, seq=self.seq, partition=self._partition, offset=self.seq, time_ms=now_ms,
+                    part=1, last=True, command="", command_id=record.command.command_id, reply="",
+                    events=self.engine.apply(record.command, now_ms), prev_chain="", chain="",
                 )
             )  # fmt: skip
         return executions
 
-    def runs(self, records: Sequence[JournalRecord]) -> list[list[ChainedExecution]]:
+    async def runs(self, command_ids: Sequence[int]) -> list[list[ChainedExecution]]:
         """Cut as the sink cuts them."""
-        executions = self.execute(records)
+        executions = self.execute(await self.records(command_ids))
         return [executions[start : start + BATCH] for start in range(0, len(executions), BATCH)]
 
     async def settle(self, executions: Sequence[ChainedExecution]) -> None:
-        after = Mark(executions[-1].seq, executions[-1].offset, "", executions[-1].offset)
-        async with self.pool.acquire() as connection:
-            step = Step("wallet", "executions", 0, {SYMBOL: self.mark}, {SYMBOL: after})
+        last = executions[-1]
+        after = Mark(last.seq, last.offset, last.chain, last.offset)
+        step = Step("wallet", "executions", self._partition, {self.symbol: self._mark}, {self.symbol: after})
+        async with postgres.connection(self.pool) as connection:
             await settle_run(connection, step, executions, self.assets)
-        self.mark = after
+        self._mark = after
+
+    async def settle_all(self, runs: Iterable[Sequence[ChainedExecution]]) -> None:
+        for run in runs:
+            await self.settle(run)
 
 
 async def measure(measuring: Measuring) -> None:
@@ -124,9 +133,12 @@ async def measure(measuring: Measuring) -> None:
     await migrate(settings)
     pool = await postgres.pool(settings, min_size=LANES, max_size=LANES, application="bench")
     try:
-        floor = await _open(pool)
-        await _holds(measuring, floor)
-        await _settlements(measuring, floor)
+        floors = await _open(pool)
+        collector.spare()
+        await _holds(measuring, floors[0])
+        await _settlements(measuring, "one market", floors[:1])
+        await _settlements(measuring, "two markets at once", floors)
+        await _one_by_one(measuring, floors[0])
     finally:
         await pool.close()
     async with books(settings) as connection:
@@ -135,19 +147,25 @@ async def measure(measuring: Measuring) -> None:
         await connection.execute(f'drop schema "{settings.postgres_schema}" cascade')
 
 
-async def _open(pool: postgres.Pool) -> Floor:
+async def _open(pool: postgres.Pool) -> list[Floor]:
     async with pool.acquire() as connection:
-        await connection.execute("insert into currencies (code, name, scale) values ('BTC', 'Bitcoin', 8)")
-        await connection.execute(
-            "insert into markets (symbol, base, quote, partition, base_scale, quote_scale, tick_size, lot_size, "
-            "lot_base_atoms, tick_lot_quote_atoms) values ($1, 'BTC', 'USD', 0, 8, 8, 0.01, 0.0001, $2, $3)",
-            SYMBOL, LOT, VALUE,
-        )  # fmt: skip
+        for symbol in MARKETS:
+            base, _, quote = symbol.partition("-")
+            await connection.execute("insert into currencies (code, name, scale) values ($1, $1, 8)", base)
+            await connection.execute(
+                "insert into markets (symbol, base, quote, partition, base_scale, quote_scale, tick_size, lot_size, "
+                "lot_base_atoms, tick_lot_quote_atoms) values ($1, $2, $3, $4, 8, 8, 0.01, 0.0001, $5, $6)",
+                symbol, base, quote, MARKETS.index(symbol), LOT, VALUE,
+            )  # fmt: skip
         users = [row["id"] for row in await connection.fetch(RICH, USERS)]
-        opening = await add_command(connection, SYMBOL, "open_market", TERMS)
-    floor = Floor(pool, users)
-    await floor.settle(floor.execute(await floor.records([opening.command_id])))
-    return floor
+        floors = [Floor(pool, users, symbol) for symbol in MARKETS]
+        opening = [
+            await add_command(connection, floor.symbol, "open_market", {"base": floor.symbol[:3], **TERMS})
+            for floor in floors
+        ]
+    for floor, row in zip(floors, opening, strict=True):
+        await floor.settle_all(await floor.runs([row.command_id]))
+    return floors
 
 
 async def _holds(measuring: Measuring, floor: Floor) -> None:
@@ -162,31 +180,58 @@ async def _holds(measuring: Measuring, floor: Floor) -> None:
     held: list[int] = []
     await measuring.rate("holds, batches of 500", BATCH * BATCHES, batches, unit="orders/s", floor=15_000)
     await measuring.latency("one hold", SINGLES, single, floor=3)
-    await _timed(floor, floor.runs(await floor.records(sorted(held))))
+    await floor.settle_all(await floor.runs(sorted(held)))
 
 
 async def _one_after_another(floor: Floor, batches: Sequence[Sequence[NewOrder]]) -> list[int]:
     return [number for batch in batches for number in await floor.hold(batch)]
 
 
-async def _settlements(measuring: Measuring, floor: Floor) -> None:
-    values = []
-    for repeat in range(measuring.repeats + 1):
-        held = [await floor.hold(floor.orders(BATCH)) for _ in range(BATCHES)]
-        runs = floor.runs(await floor.records(list(itertools.chain.from_iterable(held))))
-        trades = sum(isinstance(event, Traded) for run in runs for one in run for event in one.events)
-        seconds = await _timed(floor, runs)
-        if repeat:  # the first warms up
-            values.append(trades / seconds)
-    measuring.add("settlement, runs of 500", "trades/s", values, floor=10_000)
+async def _settlements(measuring: Measuring, where: str, floors: Sequence[Floor]) -> None:
+    """The first repeat warms up."""
+    rates, own, servers = [], [], []
+    for _ in range(measuring.repeats + 1):
+        runs = [await floor.runs(await _one_after_another(floor, _batches(floor))) for floor in floors]
+        events = itertools.chain.from_iterable(one.events for one in itertools.chain(*itertools.chain(*runs)))
+        trades = sum(isinstance(event, Traded) for event in events)
+        backends = await _backends(floors[0].pool)
+        spent, start = processor.used_s(backends), time.perf_counter()
+        await asyncio.gather(*(floor.settle_all(some) for floor, some in zip(floors, runs, strict=True)))
+        rates.append(trades / (time.perf_counter() - start))
+        after = processor.used_s(backends)
+        own.append(1e6 * (after["own"] - spent["own"]) / trades)
+        servers.append(1e6 * (after["server"] - spent["server"]) / trades)
+    name = f"settlement, {where}"
+    measuring.add(name, "trades/s", rates[1:], floor=10_000)
+    if processor.is_known():
+        measuring.add(f"{name}: our processor time", "us a trade", own[1:])
+        measuring.add(f"{name}: the server's", "us a trade", servers[1:])
 
 
-async def _timed(floor: Floor, runs: Sequence[list[ChainedExecution]]) -> float:
-    loop: Any = asyncio.get_running_loop()
-    start = loop.time()
-    for run in runs:
-        await floor.settle(run)
-    return float(loop.time() - start)
+def _batches(floor: Floor) -> list[list[NewOrder]]:
+    return [floor.orders(BATCH) for _ in range(BATCHES)]
+
+
+async def _backends(pool: postgres.Pool) -> dict[str, list[int]]:
+    rows = await pool.fetch("select pid from pg_stat_activity where application_name = 'tidemark bench'")
+    return {"own": [os.getpid()], "server": [row["pid"] for row in rows]}
+
+
+async def _one_by_one(measuring: Measuring, floor: Floor) -> None:
+    """A run of one order, as an exchange at rest has them; every second trades."""
+    waiting: list[list[ChainedExecution]] = []
+
+    async def single() -> None:
+        await floor.settle(waiting.pop(0))
+
+    async def refill() -> None:
+        executions = floor.execute(await floor.records(await floor.hold(floor.orders(SINGLES))))
+        waiting.extend([one] for one in executions)
+
+    for _ in range(measuring.repeats + 1):
+        await refill()
+    await measuring.latency("one order settled", SINGLES, single)
+    await floor.settle_all(waiting)
 
 
 BENCH = Bench("books", "holds and settlements in PostgreSQL, from the first row of an empty database", measure)
