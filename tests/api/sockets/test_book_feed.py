@@ -125,6 +125,16 @@ def test_a_lost_delta_is_a_hole_that_a_new_snapshot_fills(agent: Agent, feed: Bo
     assert (client.is_at(agent), client.snapshots) == (True, 2)
 
 
+def test_a_hole_counts_though_the_checksum_does_not_show_it(agent: Agent, feed: BookFeed):
+    delta = decode_delta(agent.delta())
+    last = decode_book(agent.book())
+    feed.hear(encode_view(delta))
+    later = msgspec.structs.replace(
+        delta, first_seq=last.seq + 3, last_seq=last.seq + 3, checksum=last.checksum, bids=[], asks=[]
+    )
+    assert (feed.hear(encode_view(later)), feed.wants_book) == ((), True)
+
+
 def test_a_hole_among_the_deltas_that_waited_is_seen(agent: Agent):
     feed, client = BookFeed(CHANNEL), Client()
     feed.hear(agent.delta())

@@ -41,6 +41,7 @@ def test_each_trade_is_told_by_itself(feed: TradeFeed):
 def test_repeats_are_told_once(feed: TradeFeed):
     assert numbers(feed.hear(message(2, 3, 4))) == [4]
     assert numbers(feed.hear(message(3, 4))) == []
+    assert feed.wants_after is None, "nothing waits for anything"
 
 
 def test_what_was_heard_before_the_books_were_read_comes_behind_them():
