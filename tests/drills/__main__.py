@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=8, help="how many trade meanwhile (default 8)")
     parser.add_argument("--keep", action="store_true", help="keep the data folder with its logs")
     args = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))  # stops what it started
+    signal.signal(signal.SIGTERM, _stop)
     folder = Path(tempfile.mkdtemp(prefix="tidemark-drills-"))
     try:
         outcomes = asyncio.run(practise(folder, args.only or list(DRILLS), args.clients))
@@ -31,6 +31,11 @@ def main() -> int:
             shutil.rmtree(folder, ignore_errors=True)
     print(table(outcomes))
     return 0 if all(outcome.failed is None for outcome in outcomes) else 1
+
+
+def _stop(_number: int, _frame: object) -> None:
+    """Told to stop, it takes with it what it started."""
+    raise KeyboardInterrupt
 
 
 def table(outcomes: list[Outcome]) -> str:
