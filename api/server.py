@@ -5,7 +5,6 @@ It starts whatever is away, and `/ready` says what that is; nothing here waits f
 
 import asyncio
 import contextlib
-import gc
 import logging
 import signal
 from collections.abc import AsyncIterator
@@ -17,14 +16,13 @@ from api.app import application
 from api.connection import Connection
 from api.services import Services
 from api.table import ROUTES
+from runtime import collector
 from runtime.embedded.program import Broken
 from runtime.settings import Settings
 
 log = logging.getLogger("api")
 SHUTDOWN_S = 4.0
 BACKLOG = 1024
-YOUNG = 10_000
-"""So many objects are made before the collector looks at the young ones; Python's own 700 are a dozen requests."""
 
 
 async def serve(settings: Settings) -> None:
@@ -35,16 +33,9 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(number, stopping.set)
     async with parts.services(settings) as services, listening(services, settings.bind, settings.port):
         log.info("listening on http://%s:%s", settings.bind, settings.port)
-        _spare_the_collector()
+        collector.spare()  # looking for cycles was a sixth of a read
         await _told_or_failed(stopping, services)
         log.info("stopping")
-
-
-def _spare_the_collector() -> None:
-    """What start-up made stays to the end, and requests make few cycles: looking for them was a sixth of a read."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG, 20, 50)
 
 
 async def _told_or_failed(stopping: asyncio.Event, services: Services) -> None:

@@ -12,7 +12,7 @@ from agents.wallet.store import BooksStore
 from ledger.batch_rules import lines_of
 from ledger.proving import prove_for_ever
 from ledger.settlement import Decided
-from runtime import collector, postgres
+from runtime import postgres
 from runtime import redis as redis_edge
 from runtime.journal.machine import Record
 from runtime.journal.process import membership
@@ -123,7 +123,6 @@ class WalletWorker:
         self._announcer.start()
         beside = {"updates": self._updates.run(), "proofs": prove_for_ever(self._settings)}
         self._beside = [asyncio.create_task(work, name=name) for name, work in beside.items()]
-        collector.spare()
         await self._sink.start()
 
     async def stop(self) -> None:

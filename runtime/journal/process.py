@@ -15,6 +15,7 @@ from typing import Protocol
 import setproctitle
 import uvloop
 
+from runtime import collector
 from runtime.embedded.home import resolve
 from runtime.embedded.program import Broken as Refused
 from runtime.journal.group import Membership
@@ -74,6 +75,7 @@ async def serve(build: Callable[[], Serves], site_port: int = 0) -> None:
         await site.start(site_port)
         async with asyncio.timeout(START_SECONDS):
             await worker.start()
+        collector.spare()
         await told.wait()
         log.info("stopping")
         async with asyncio.timeout(STOP_SECONDS):
