@@ -7,11 +7,11 @@ async def test_a_dump_is_restored_by_seed_and_dumps_the_same_again(verb, databas
     await verb("seed")
     said = await verb("dump", tmp_path / "a b.jsonl")
     assert (said.code, said.err) == (0, "")
-    assert said.out.splitlines()[-1] == f"21 rows in {tmp_path / 'a b.jsonl'}."
+    assert said.out.splitlines()[-1] == f"24 rows in {tmp_path / 'a b.jsonl'}."
     other = dataclasses.replace(database, namespace=f"{database.namespace}_other")
     try:
         restored = await verb("seed", tmp_path / "a b.jsonl", TIDEMARK_NAMESPACE=other.namespace)
-        assert (restored.code, restored.out.splitlines()[-1]) == (0, "21 rows restored.")
+        assert (restored.code, restored.out.splitlines()[-1]) == (0, "24 rows restored.")
         again = await verb("dump", "--out", tmp_path / "again.jsonl", TIDEMARK_NAMESPACE=other.namespace)
         assert again.code == 0
     finally:
