@@ -36,6 +36,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("name", nargs="*", help="which benches; all without a name")
     parser.add_argument("--list", action="store_true", help="name the benches and stop")
     parser.add_argument("--repeats", type=int, default=5, help="how often each figure is measured (default 5)")
+    parser.add_argument("--cold", action="store_true", help="measure on a broker that has only just started")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every repeat to a file as well")
     parser.set_defaults(run=run)
 
@@ -65,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"{machine}; the journal is {'' if settings.journal_flush else 'not '}flushed per batch\n", flush=True)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            measured = runner.run(_measure_all(settings, chosen, args.repeats))
+            measured = runner.run(_measure_all(settings, chosen, args.repeats, is_cold=args.cold))
         except asyncio.CancelledError:
             print("tidemark: stopped.", file=sys.stderr)
             return 128 + signal.SIGTERM
@@ -74,14 +75,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _measure_all(settings: Settings, chosen: Sequence[Bench], repeats: int) -> dict[str, Sequence[Row]]:
+async def _measure_all(
+    settings: Settings, chosen: Sequence[Bench], repeats: int, *, is_cold: bool
+) -> dict[str, Sequence[Row]]:
     measured: dict[str, Sequence[Row]] = {}
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # the servers and their folder go too
     async with contextlib.AsyncExitStack() as stack:
         if any(bench.needs_servers for bench in chosen):
-            settings = await stack.enter_async_context(servers(settings))
+            settings = await stack.enter_async_context(servers(settings, is_cold=is_cold))
         for bench in chosen:
             measuring = Measuring(settings, repeats=repeats, progress=_say)
             await bench.measure(measuring)
@@ -95,9 +98,10 @@ def _say(line: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def servers(settings: Settings) -> AsyncIterator[Settings]:
+async def servers(settings: Settings, *, is_cold: bool = True) -> AsyncIterator[Settings]:
     """Servers in a folder of their own, gone afterwards; those whose address is set are used, in a name space."""
     from ops.plan import Planner
+    from runtime.anchors import warm_up
     from runtime.embedded.home import Home
     from runtime.embedded.supervisor import Supervisor
 
@@ -108,6 +112,10 @@ async def servers(settings: Settings) -> AsyncIterator[Settings]:
             supervisor = Supervisor(home, Planner(settings, home, _say).parts(servers_only=True), progress=_say)
             try:
                 await supervisor.start()
-                yield dataclasses.replace(home.resolve(settings), namespace=f"bench_{secrets.token_hex(4)}")
+                resolved = dataclasses.replace(home.resolve(settings), namespace=f"bench_{secrets.token_hex(4)}")
+                if not is_cold:
+                    _say("Warming the broker up ...")
+                    await warm_up(dataclasses.replace(resolved, namespace=f"{resolved.namespace}_warm"))
+                yield resolved
             finally:
                 await supervisor.stop()
