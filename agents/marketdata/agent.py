@@ -1,7 +1,7 @@
 """The marketdata agent: how a market's view reads `executions`, and the process that shows views and candles."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from agents.marketdata.app import Publisher
 from agents.marketdata.candles.agent import FEED, MEND
@@ -11,8 +11,7 @@ from agents.marketdata.view import View
 from runtime import postgres
 from runtime import redis as redis_edge
 from runtime.journal.chain import ORIGIN, unseal
-from runtime.journal.halt import halt
-from runtime.journal.keeper import Keeper
+from runtime.journal.halt import beside
 from runtime.journal.machine import Asked, Parked, Program, Record
 from runtime.journal.process import membership
 from runtime.journal.watermark import Arrival, Mark, Verdict, judge
@@ -82,7 +81,7 @@ class MarketdataWorker:
         self._settings = settings
         self._store = store
         self._pool: postgres.Pool
-        self._publisher = Publisher(store, lambda: dict(self._views()))
+        self._publisher = Publisher(store, self._views)
         self._machine = MachineWorker(settings, program(self._publisher.touch), membership=membership(settings))
         candles = CandleStore(lambda: self._pool, self._publisher.tell_candles)
         self._candles = SinkWorker(settings, CONSUMER, [FEED], candles, membership=membership(settings), mend=MEND)
@@ -92,8 +91,7 @@ class MarketdataWorker:
         return self._machine.unready() or self._candles.unready() or self._publisher.unready()
 
     async def start(self) -> None:
-        self._task = asyncio.create_task(self._publisher.run(), name="publisher")
-        self._task.add_done_callback(_ended)
+        self._task = beside(self._publisher.run(), "the publisher of the views")
         self._pool = await postgres.pool(self._settings, min_size=0, max_size=CONNECTIONS, application="marketdata")
         await self._machine.start()
         await self._candles.start()
@@ -107,16 +105,5 @@ class MarketdataWorker:
             await asyncio.gather(self._task, return_exceptions=True)
         await self._store.close()
 
-    def _views(self) -> Iterator[tuple[str, View]]:
-        """The views of the partitions that this process has now, and whose end it has reached."""
-        for lane in self._machine.worker.lanes.values():
-            if lane.ready and isinstance(lane.follower, Keeper):
-                for market in lane.follower.partition.markets.values():
-                    if isinstance(market.machine, Board):
-                        yield market.name, market.machine.view
-
-
-def _ended(task: asyncio.Task[None]) -> None:
-    """Without the publisher nobody would notice that the views stand still."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        halt(f"the publisher failed: {error!r}", error)
+    def _views(self) -> dict[str, View]:
+        return {market: board.view for _, market, board in self._machine.machines(Board)}

@@ -10,8 +10,7 @@ from agents.settlement.window import State, restore, snapshot
 from agents.settlement.windower import due_ms, follow
 from runtime import kafka
 from runtime.journal.chain import ORIGIN, unseal
-from runtime.journal.halt import halt
-from runtime.journal.keeper import Keeper
+from runtime.journal.halt import beside
 from runtime.journal.machine import Asked, Head, Parked, Program, Record, Stream
 from runtime.journal.process import membership
 from runtime.journal.watermark import Arrival, Mark, Verdict, judge
@@ -102,8 +101,7 @@ class SettlementWorker:
 
     async def start(self) -> None:
         await self._machine.start()
-        self._task = asyncio.create_task(self._wake(), name="ticks")
-        self._task.add_done_callback(_ended)
+        self._task = beside(self._wake(), "the clock of the windows")
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -137,14 +135,4 @@ class SettlementWorker:
 
     def _states(self) -> Iterator[tuple[int, State]]:
         """The windows of every market that this worker has, each with its partition."""
-        for lane in self._machine.worker.lanes.values():
-            if lane.ready and isinstance(lane.follower, Keeper):
-                for market in lane.follower.partition.markets.values():
-                    if isinstance(market.machine, Windows):
-                        yield lane.partition, market.machine.state
-
-
-def _ended(task: asyncio.Task[None]) -> None:
-    """Without ticks a window could wait for ever; the next start ticks again."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        halt(f"the ticks failed: {error!r}", error)
+        return ((partition, windows.state) for partition, _, windows in self._machine.machines(Windows))

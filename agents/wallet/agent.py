@@ -14,6 +14,7 @@ from ledger.proving import prove_for_ever
 from ledger.settlement import Decided
 from runtime import postgres
 from runtime import redis as redis_edge
+from runtime.journal.halt import beside
 from runtime.journal.machine import Record
 from runtime.journal.process import membership
 from runtime.journal.sink import Feed, Told
@@ -67,7 +68,7 @@ class Announcer:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._publish(), name="announcer")
+        self._task = beside(self._publish(), "the announcer")
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -121,8 +122,8 @@ class WalletWorker:
     async def start(self) -> None:
         self._pool = await postgres.pool(self._settings, max_size=CONNECTIONS, application="wallet")
         self._announcer.start()
-        beside = {"updates": self._updates.run(), "proofs": prove_for_ever(self._settings)}
-        self._beside = [asyncio.create_task(work, name=name) for name, work in beside.items()]
+        proofs = asyncio.create_task(prove_for_ever(self._settings), name="proofs")
+        self._beside = [beside(self._updates.run(), "the teller of updates"), proofs]
         await self._sink.start()
 
     async def stop(self) -> None:

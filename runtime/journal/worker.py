@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from typing import Any, NoReturn, TypeVar
 
 from aiokafka.errors import KafkaError
 from faust.types import TP
@@ -24,6 +24,7 @@ from runtime.telemetry import metrics
 TICK_SECONDS = 0.05
 WATCH_SECONDS = 1.0
 BROKER_SECONDS = 5.0
+M = TypeVar("M")
 log = logging.getLogger(__name__)
 
 
@@ -162,6 +163,14 @@ class MachineWorker:
 
     def unready(self) -> str | None:
         return self.worker.unready()
+
+    def machines(self, kind: type[M]) -> Iterator[tuple[int, str, M]]:
+        """Partition, market and machine of what this process has now, where it has reached the end."""
+        for lane in self.worker.lanes.values():
+            if lane.ready and isinstance(lane.follower, Keeper):
+                for market in lane.follower.partition.markets.values():
+                    if isinstance(market.machine, kind):
+                        yield lane.partition, market.name, market.machine
 
     async def start(self) -> None:
         await self._kafka.start()
