@@ -34,7 +34,7 @@ DELTA_SECONDS = 0.01
 BOOK_SECONDS = 0.2
 BOOK_SHARE = 0.05
 REST = 2
-"""A pass is followed by a pause of this many times its length, so that showing never stands in the journal's way."""
+"""A pass is followed by a pause of this many times its work, so that showing never stands in the journal's way."""
 HEAL_SECONDS = 0.5
 AGAIN_SECONDS = 0.2
 MOST_CANDLES = 10_000
@@ -100,11 +100,11 @@ class Publisher:
         """For ever. Redis may come and go."""
         while True:
             try:
-                cost = await self._pass()
+                again_at = await self._pass()
                 if self._is_away:
                     self._is_away = False
                     log.info("the views are in Redis again")
-                await asyncio.sleep(max(DELTA_SECONDS, cost * REST))
+                await asyncio.sleep(again_at - self._now())
             except UNWELL as error:
                 if not self._is_away:
                     self._is_away = True
@@ -113,21 +113,21 @@ class Publisher:
                 await asyncio.sleep(AGAIN_SECONDS)
 
     async def _pass(self) -> float:
-        """Waits until something is to be said, and says it; the seconds of work that it took to put it in words."""
+        """Waits until something is to be said, and says it; when the next one may begin."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HEAL_SECONDS if not self._touched else BOOK_SECONDS / 4):
                 await self._wake.wait()
         self._wake.clear()
-        began = time.thread_time()
+        began, worked = self._now(), time.thread_time()
         views = self._views()
         values, messages = self._collect(views, self._touched)
-        cost = time.thread_time() - began
+        again_at = began + max(DELTA_SECONDS, (time.thread_time() - worked) * (1 + REST))
         if values or messages:
             await self._store.write(values, messages)
         if self._now() - self._healed >= HEAL_SECONDS:
             self._healed = self._now()
             await self._heal(views)
-        return cost
+        return again_at
 
     def _collect(self, views: Mapping[str, View], markets: set[str]) -> tuple[list[Value], list[Message]]:
         """What is to be said of these markets now; the rest of them stays touched."""

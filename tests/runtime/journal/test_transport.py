@@ -29,6 +29,9 @@ def test_the_versions_are_those_that_were_tried_on_a_broker():
     ("owner", "member", "parameters"),
     [
         (AIOKafkaConsumerThread, "_create_worker_consumer", ["self", "transport"]),
+        (AIOKafkaConsumerThread, "getmany", ["self", "active_partitions", "timeout"]),
+        (AIOKafkaConsumerThread, "_fetch_records", ["self", "consumer", "active_partitions", "timeout", "max_records"]),
+        (AIOKafkaConsumerThread, "_ensure_consumer", ["self"]),
         (Consumer, "_new_consumer_thread", ["self"]),
         (Consumer, "_to_message", ["self", "tp", "record"]),
         (faust_consumer.Consumer, "getmany", ["self", "timeout"]),
@@ -53,6 +56,7 @@ def test_the_names_that_are_read_and_written_are_still_used_where_they_were():
     thread = inspect.getsource(AIOKafkaConsumerThread._create_worker_consumer)
     assert "fetch_max_wait_ms=1500" in thread
     assert "_fetch_max_wait_ms" in inspect.getsource(aiokafka.AIOKafkaConsumer)
+    assert "_max_poll_records" in inspect.getsource(AIOKafkaConsumerThread.getmany)
     assert "sleep(1.0)" in inspect.getsource(TableManager.on_start)
     assert "self.active_offsets" in inspect.getsource(Recovery.on_rebalance)
     assert "consumer_generation_id" in inspect.getsource(faust_consumer.Consumer.getmany)
@@ -67,6 +71,11 @@ def test_faust_tells_us_of_an_assignment_after_the_tables_and_before_it_resumes_
         assert told < source.index("perform_seek()") < resumed
     revoked = inspect.getsource(App._on_partitions_revoked)
     assert revoked.index("flow_control.suspend") < revoked.index("on_partitions_revoked.send")
+
+
+def test_a_fetch_looks_in_its_own_thread_whether_the_flow_was_stopped_meanwhile():
+    source = inspect.getsource(AIOKafkaConsumerThread._fetch_records)
+    assert source.index("if not self.consumer.flow_active") < source.index("fetched_records(")
 
 
 def test_our_classes_are_put_in_where_faust_looks_for_them():
