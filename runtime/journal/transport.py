@@ -28,10 +28,9 @@ class QuickThread(AIOKafkaConsumerThread):
 
     async def getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
         """Straight to the thread's loop: Faust's queue between the loops costs four tasks for each fetch."""
-        consumer = self._ensure_consumer()
-        fetching = self._fetch_records(
-            consumer, active_partitions, timeout=timeout, max_records=consumer._max_poll_records
-        )
+        consumer: Any = self._ensure_consumer()
+        active: Any = active_partitions  # None is all of them, whatever the annotation says
+        fetching = self._fetch_records(consumer, active, timeout=timeout, max_records=consumer._max_poll_records)
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(fetching, self.thread_loop))
 
 
