@@ -89,6 +89,16 @@ order by market for update
 -- name: drop_candles
 delete from candles where market = $1
 
+-- name: drop_strange_candles
+-- Of markets in which nothing was counted yet. Who counts writes candles and watermark in one transaction.
+with gone as (
+    delete from candles c
+    where c.market = coalesce($2, c.market)
+      and not exists (select from watermarks w where w.consumer = $1 and w.market = c.market)
+    returning c.market
+)
+select market, count(*) as rows from gone group by market
+
 -- name: different_trades
 -- Of these trades those that the table does not have like this, with the id that their transfer has.
 with told as (
@@ -111,6 +121,20 @@ select market, trade_seq, id from transfers where market = $1 and trade_seq = an
 
 -- name: drop_trades
 delete from trades where market = $1 and trade_seq = any ($2::bigint[])
+
+-- name: strange_trades
+-- Trades that no execution gives. The numbers of a market's trades up to an execution are known: `last` up to `seq`.
+-- What is of a later one is booked together with the watermark.
+select t.id, t.market, t.trade_seq, exists (select from transfers r where r.id = t.id) as has_transfer
+from trades t
+    left join unnest($2::text[], $3::bigint[], $4::bigint[]) as told (market, last, seq) on told.market = t.market
+    left join watermarks w on w.consumer = $1 and w.topic = $5 and w.market = t.market
+where t.market = coalesce($6, t.market)
+  and (t.trade_seq < 1 or t.seq <= told.seq and t.trade_seq > told.last or t.seq > coalesce(w.seq, 0))
+order by t.market, t.trade_seq
+
+-- name: drop_strange_trades
+delete from trades where id = any ($1::bigint[])
 
 -- name: set_marks
 insert into watermarks as w (consumer, topic, partition, market, seq, source_offset, chain, next_offset)

@@ -41,14 +41,15 @@ class Rebuilt(NamedTuple):
 
 
 async def rebuild(settings: Settings, market: str | None, read: Read) -> list[Rebuilt]:
-    """Of one market, or of all that have traded."""
+    """Of one market, or of all that have traded; what is there of others is nobody's, and removed."""
     async with books(settings) as connection:
         rows = await connection.fetch(query("replay.marks"), CONSUMER)
         partitions = sorted({row["partition"] for row in rows if market in (None, row["market"])})
         rebuilt: list[Rebuilt] = []
         for partition in partitions:
             rebuilt += await _Candles(settings, connection, partition, market, read).rebuild()
-    return rebuilt
+        strange = await connection.fetch(query("replay.drop_strange_candles"), CONSUMER, market)
+    return rebuilt + [Rebuilt(row["market"], 0, row["rows"]) for row in strange]
 
 
 @dataclasses.dataclass

@@ -32,7 +32,7 @@ Read = Callable[[int, int], None]
 
 
 class Rebuilt(NamedTuple):
-    """Of one market: at which seq it was compared, and whether something was missing or different before."""
+    """Of one market: at which seq it was compared, and whether it was missing or different before."""
 
     market: str
     made: int

@@ -73,6 +73,6 @@ def _lines(view: str, rebuilt: Sequence[Any]) -> list[str]:
     words = {"orderbook": "the book at seq {made:,}", "candles": "{made:,} candles", "trades": "{made:,} trades"}
     return [
         f"{one.market}: {words[view].format(made=one.made)}, "
-        + (f"{one.changed:,} missing or different before" if one.changed else "as it was before")
+        + (f"{one.changed:,} missing, different or invented before" if one.changed else "as it was before")
         for one in rebuilt
     ]

@@ -1,10 +1,10 @@
-"""The list of trades made again from the executions: what is missing or different is put right, trade by trade.
+"""The list of trades made again from the executions: what is missing, different or invented is put right, one by one.
 
 Only trades that the wallet agent has booked are looked at. A trade without its transfer is not a lost view but lost
-money: that is refused, with the command that finds out more.
+money, and an invented one with a transfer is invented money: that is refused, with the command that finds out more.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import asyncpg
@@ -33,25 +33,31 @@ class Rebuilt(NamedTuple):
 async def rebuild(settings: Settings, market: str | None, read: Read) -> list[Rebuilt]:
     """Of one market, or of all."""
     counts: dict[str, list[int]] = {}
+    marks: Marks = {}
     async with books(settings) as connection:
-        rows = await connection.fetch(query("replay.marks"), CONSUMER)
-        stops: dict[int, int] = {}
-        for row in rows:
-            if row["topic"] == EXECUTIONS.name and market in (None, row["market"]):
-                stops[row["partition"]] = max(stops.get(row["partition"], 0), row["next_offset"])
-        for partition, stop in sorted(stops.items()):
-            async for name, told in _told(settings, Stretch(partition, 0, stop), market, read):
+        for stretch in await _booked(connection, market):
+            async for name, told in _told(settings, stretch, marks, market, read):
                 made = counts.setdefault(name, [0, 0])
                 made[0] += len(told)
                 made[1] += await _put_right(connection, name, told)
+        for name in await _remove_strange(connection, market, counts, marks):
+            counts.setdefault(name, [0, 0])[1] += 1
     return [Rebuilt(name, *made) for name, made in sorted(counts.items())]
 
 
+async def _booked(connection: asyncpg.Connection, market: str | None) -> Sequence[Stretch]:
+    """What the wallet agent has settled of each partition."""
+    stops: dict[int, int] = {}
+    for row in await connection.fetch(query("replay.marks"), CONSUMER):
+        if row["topic"] == EXECUTIONS.name and market in (None, row["market"]):
+            stops[row["partition"]] = max(stops.get(row["partition"], 0), row["next_offset"])
+    return [Stretch(partition, 0, stop) for partition, stop in sorted(stops.items())]
+
+
 async def _told(
-    settings: Settings, stretch: Stretch, market: str | None, read: Read
+    settings: Settings, stretch: Stretch, marks: Marks, market: str | None, read: Read
 ) -> AsyncIterator[tuple[str, Sequence[Row]]]:
     """Trades as rows, without their ids, by market."""
-    marks: Marks = {}
     async for executions in Topics(settings).executions(stretch, marks):
         by_market: dict[str, list[Row]] = {}
         for execution in executions:
@@ -81,6 +87,25 @@ async def _put_right(connection: asyncpg.Connection, market: str, told: Sequence
         await connection.execute(query("replay.drop_trades"), market, numbers)
         await connection.copy_records_to_table("trades", records=wrong, columns=COLUMNS["trades"])
     return len(wrong)
+
+
+async def _remove_strange(
+    connection: asyncpg.Connection, market: str | None, counts: Mapping[str, Sequence[int]], marks: Marks
+) -> Sequence[str]:
+    """Trades that no execution gives; the market of each."""
+    known = [(name, counts[name][0] if name in counts else 0, mark.seq) for name, mark in marks.items()]
+    names, lasts, seqs = zip(*known, strict=True) if known else ((), (), ())
+    strange = await connection.fetch(
+        query("replay.strange_trades"), CONSUMER, names, lasts, seqs, EXECUTIONS.name, market
+    )
+    for one in strange:
+        if one["has_transfer"]:
+            raise Broken(
+                f"The trade {one['market']}-{one['trade_seq']} has a transfer in the books, and no execution gives it: "
+                f"`tidemark reconcile` and `tidemark replay books` say more."
+            )
+    await connection.execute(query("replay.drop_strange_trades"), [one["id"] for one in strange])
+    return [one["market"] for one in strange]
 
 
 def row(execution: ChainedExecution, event: Traded | HouseFilled) -> Row:

@@ -12,6 +12,14 @@ from tests.ledger.replay.exchange import exchange
 WITHIN_S = 60
 CANDLES = "select * from candles order by market, interval_s, open_time"
 TRADES = "select * from trades order by market, trade_seq"
+INVENTED_TRADE = """
+insert into trades select (jsonb_populate_record(t, $2::text::jsonb || jsonb_build_object('id', $1::bigint))).*
+from trades t where market = 'BTC-USD' and trade_seq = 1
+"""
+INVENTED_CANDLES = """
+insert into candles select (jsonb_populate_record(c, '{"market": "NO-USD"}')).*
+from candles c where market = 'BTC-USD' and interval_s = 86400
+"""
 PARTITIONS = {"KAFKA_PARTITIONS": "4"}
 
 
@@ -72,6 +80,22 @@ async def test_views_that_were_lost_or_wrong_are_right_again_beside_the_agents(f
         assert set((await rebuilt(verb, view)).values()) == {0}, view
 
 
+async def test_what_no_trade_made_is_removed(floor, verb, stack):
+    """A trade of a market's past and of its future, and one and candles of a market that never traded."""
+    candles, trades = await rows(stack, CANDLES), await rows(stack, TRADES)
+    async with books(stack) as connection:
+        for trade_id, changes in (
+            (900_001, {"trade_seq": 900}),
+            (900_002, {"trade_seq": 901, "seq": 90_000}),
+            (900_003, {"trade_seq": 1, "market": "NO-USD"}),
+        ):
+            await connection.execute(INVENTED_TRADE, trade_id, json.dumps(changes))
+        await connection.execute(INVENTED_CANDLES)
+    assert await rebuilt(verb, "trades") == {"ABAN-USD": 0, "BTC-USD": 2, "ETH-USD": 0, "NO-USD": 1}
+    assert (await rebuilt(verb, "candles"))["NO-USD"] == 1
+    assert (await rows(stack, CANDLES), await rows(stack, TRADES)) == (candles, trades)
+
+
 async def test_the_order_book_is_there_again_though_nobody_shows_it(floor, verb, stack):
     async with redis.client(stack) as client:
         key = stack.redis_key(book_key("BTC-USD"))
@@ -81,7 +105,7 @@ async def test_the_order_book_is_there_again_though_nobody_shows_it(floor, verb,
         await client.delete(key)
         said = await verb("replay", "rebuild", "--view", "orderbook", "--market", "BTC-USD", **PARTITIONS)
         assert (said.code, said.err) == (0, "")
-        assert said.out.endswith("1 missing or different before\n")
+        assert said.out.endswith("1 missing, different or invented before\n")
         assert bytes(await client.get(key)) == shown
 
 
@@ -92,6 +116,16 @@ async def until_shown(client, key) -> None:
         assert time.monotonic() < deadline
         before = now
         await asyncio.sleep(0.5)
+
+
+@pytest.mark.tampers
+async def test_an_invented_trade_with_money_is_no_view(floor, verb, stack):
+    async with books(stack) as connection:
+        transfer = await connection.fetchval("select min(id) from transfers where trade_seq is null")
+        await connection.execute(INVENTED_TRADE, transfer, json.dumps({"trade_seq": 900}))
+    said = await verb("replay", "rebuild", "--view", "trades", **PARTITIONS)
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith("tidemark: The trade BTC-USD-900 has a transfer in the books, and no execution gives it")
 
 
 @pytest.mark.tampers
