@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from runtime.embedded.home import resolve
-from runtime.settings import load
+from runtime.settings import Settings, load
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -55,9 +55,7 @@ def make(args: argparse.Namespace) -> int:
 
 
 def restore(args: argparse.Namespace) -> int:
-    from ledger.backup import restore as put_back
-
-    kept = asyncio.run(put_back(resolve(load()), args.file, aside=args.aside))
+    kept = asyncio.run(_restore(resolve(load()), args.file, aside=args.aside))
     if args.json:
         print(json.dumps({"ok": True, "kept": kept}))
         return 0
@@ -65,3 +63,11 @@ def restore(args: argparse.Namespace) -> int:
         print(f"The books that were here are in the schema {kept}; remove them when all is well again.")
     print("Restored. Next, before anything else runs: tidemark recover books")
     return 0
+
+
+async def _restore(settings: Settings, file: Path, *, aside: bool) -> str | None:
+    from ledger.backup import restore as put_back
+    from ops.stopped import require_stopped
+
+    await require_stopped(settings)
+    return await put_back(settings, file, aside=aside)

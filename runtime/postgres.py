@@ -57,9 +57,14 @@ class Plans(enum.Enum):
     """For reports, repairs and migrations, which read whole tables."""
 
 
+def session_name(settings: Settings, application: str) -> str:
+    """What a connection calls itself, so that one can see whose it is; PostgreSQL keeps 63 bytes."""
+    return " ".join(filter(None, ("tidemark", settings.namespace, application)))[:63]
+
+
 def _session(settings: Settings, application: str, plans: Plans, transaction_s: float) -> dict[str, str]:
     session = {
-        "application_name": f"tidemark {application}",
+        "application_name": session_name(settings, application),
         "search_path": f'"{settings.postgres_schema}"',
         "timezone": "UTC",
         "lock_timeout": "5s",

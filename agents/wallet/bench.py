@@ -213,7 +213,8 @@ def _batches(floor: Floor) -> list[list[NewOrder]]:
 
 
 async def _backends(pool: postgres.Pool) -> dict[str, list[int]]:
-    rows = await pool.fetch("select pid from pg_stat_activity where application_name = 'tidemark bench'")
+    ours = "select pid from pg_stat_activity where application_name = current_setting('application_name')"
+    rows = await pool.fetch(ours)
     return {"own": [os.getpid()], "server": [row["pid"] for row in rows]}
 
 

@@ -179,6 +179,10 @@ from books.watermarks where consumer = $1 group by topic, partition
 -- name: has_tables
 select exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = $1)
 
+-- name: connected
+select distinct application_name from pg_stat_activity
+where datname = current_database() and application_name = any ($1::text[])
+
 -- name: lock_books
 -- Nobody writes while the books are recovered; who reads is not kept out.
 lock table watermarks, wallets, orders, commands, batches, system_accounts, transfers, trades, users, outbox

@@ -179,7 +179,7 @@ async def test_postgresql_cut_in_the_middle_is_survived(client, door, agents, op
     user = await rich(client)
     await door.services.database.rows(
         "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()"
-        " and application_name = 'tidemark api'"
+        " and application_name = current_setting('application_name')"
     )
     answers = [await user.get("accounts/wallet/") for _ in range(20)]
     assert {answer.status for answer in answers} <= {200, 503}

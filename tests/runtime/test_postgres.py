@@ -25,7 +25,7 @@ async def connections(settings, **options):
 async def test_a_connection_sees_only_its_own_schema(database):
     async with connections(database, application="api") as pool:
         assert await pool.fetchval("SELECT current_schemas(false)") == [database.postgres_schema]
-        assert await pool.fetchval("SHOW application_name") == "tidemark api"
+        assert await pool.fetchval("SHOW application_name") == f"tidemark {database.namespace} api"
         assert await pool.fetchval("SHOW timezone") == "UTC"
 
 
