@@ -11,6 +11,7 @@ import asyncpg
 from api.database import LOST, Database
 from ledger.migrate import Applied, Migration, outstanding
 from ledger.queries import query
+from ledger.restores import unrecovered
 from runtime import kafka
 from runtime.embedded.program import Broken
 from runtime.settings import Settings, SettingsError
@@ -34,18 +35,19 @@ class Preparation:
         return self._topics
 
     async def migrations(self) -> str | None:
-        """None when the database has all migrations of this release and no other."""
+        """None when the database has all migrations of this release and no other, and is not older than the topics."""
         try:
             async with self._database.connection() as connection:
                 rows = await connection.fetch(query("migrate.applied"))
-            missing = outstanding(self._known, tuple(Applied(**row) for row in rows))
+                missing = outstanding(self._known, tuple(Applied(**row) for row in rows))
+                restored = None if missing else await unrecovered(connection)
         except asyncpg.UndefinedTableError:
-            missing = self._known
+            missing, restored = self._known, None
         except Broken as error:
             return str(error)
         except LOST as error:
             return f"PostgreSQL does not answer ({type(error).__name__})."
-        return f"The database lacks migration {missing[0].name}: run `tidemark migrate`." if missing else None
+        return f"The database lacks migration {missing[0].name}: run `tidemark migrate`." if missing else restored
 
     async def make_topics(self) -> None:
         """As often as it takes."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ledger.connection import books
 from ledger.queries import query
+from ledger.restores import note_restore
 from runtime.embedded.errand import errand
 from runtime.embedded.postgres import postgres_binary
 from runtime.embedded.program import Broken
@@ -50,6 +51,8 @@ async def restore(settings: Settings, file: Path, *, aside: bool = False) -> str
             settings, "pg_restore", "--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges",
             f"--schema={settings.postgres_schema}", f"--dbname={settings.postgres_db}", str(file),
         )  # fmt: skip
+        async with books(settings) as connection:
+            await note_restore(connection)
     except BaseException:
         await _put_back(settings, kept)
         raise
@@ -83,10 +86,10 @@ async def _make_room(settings: Settings, *, aside: bool) -> str | None:
 
 
 async def _put_back(settings: Settings, kept: str | None) -> None:
-    """The single transaction of the restore left nothing behind."""
+    """Whatever the restore has left behind goes."""
     if kept is not None:
         async with books(settings) as connection, connection.transaction():
-            await connection.execute(f'drop schema "{settings.postgres_schema}"')
+            await connection.execute(f'drop schema "{settings.postgres_schema}" cascade')
             await connection.execute(f'alter schema "{kept}" rename to "{settings.postgres_schema}"')
 
 

@@ -55,6 +55,7 @@ create table audit_log (
     request_id text
 );
 create index audit_log_actor on audit_log (actor_id, id);
+create index audit_log_restores on audit_log (id) where action in ('restore_books', 'recover_books');
 
 -- What can be owned and where it is traded. Scale, tick, lot and partition are fixed for life.
 

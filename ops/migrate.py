@@ -18,7 +18,10 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(_args: argparse.Namespace) -> int:
     from ledger.migrate import migrate
+    from ledger.restores import require_recovered
 
-    applied = asyncio.run(migrate(resolve(load()), lambda line: print(line, flush=True)))
+    settings = resolve(load())
+    applied = asyncio.run(migrate(settings, lambda line: print(line, flush=True)))
     print(f"{len(applied)} migrations applied." if applied else "Nothing to do: the schema is up to date.")
+    asyncio.run(require_recovered(settings))  # it is the first thing that a start in containers does
     return 0

@@ -40,6 +40,7 @@ class Planner:
         return [
             *ground,
             Step("migrations", self.migrate),
+            Step("restored books", self.require_recovered),
             Step("topics", self.ensure_topics),
             Step("demo data", self.seed),
             Stage(
@@ -65,6 +66,11 @@ class Planner:
 
         if applied := await migrate(self.home.resolve(self.settings)):
             self.progress(f"applied {len(applied)} migrations, up to {applied[-1]}")
+
+    async def require_recovered(self) -> None:
+        from ledger.restores import require_recovered
+
+        await require_recovered(self.home.resolve(self.settings))
 
     async def ensure_topics(self) -> None:
         """What differs is told at every start, and left as it is."""

@@ -4,9 +4,16 @@ import re
 
 import pytest
 
+from api.database import Database
+from api.preparation import Preparation
 from ledger.accounts import NewUser, create_user
 from ledger.connection import books
-from runtime import kafka
+from ledger.migrate import read_migrations
+from ledger.restores import UNRECOVERED
+from ops.plan import Planner
+from runtime import kafka, postgres
+from runtime.embedded.home import Home
+from runtime.embedded.program import Broken
 from schemas.topics import CHANGELOGS, TOPICS
 from tests.conftest import drop_schema
 
@@ -50,6 +57,28 @@ async def test_a_backup_is_restored_and_what_was_there_is_kept(verb, backup, sta
     recovered = await verb("recover", "books", "--json", **PARTITIONS)
     assert recovered.code == 0, recovered.err
     assert json.loads(recovered.out) | {"seconds": 0} == {"ok": True, "records": 0, "rows": {}, "seconds": 0}
+
+
+async def test_nothing_starts_on_restored_books_before_they_are_recovered(verb, backup, stack, tmp_path):
+    start = Planner(stack, Home(tmp_path), print)
+    async with await postgres.pool(stack, max_size=1, application="test") as pool:
+        api = Preparation(stack, Database(pool), read_migrations())
+        await _require_refusals(start, api, verb, backup, stack)
+
+
+async def _require_refusals(start, api, verb, backup, stack):
+    await start.require_recovered()
+    said = await verb("backup", "restore", backup, "--aside", "--json")
+    await drop_schema(dataclasses.replace(stack, namespace=json.loads(said.out)["kept"]))
+    with pytest.raises(Broken, match=re.escape(UNRECOVERED)):
+        await start.require_recovered()
+    refused = await verb("migrate")
+    assert (refused.code, refused.err) == (1, f"tidemark: {UNRECOVERED}\n")
+    assert await api.migrations() == UNRECOVERED
+    assert (await verb("recover", "books", **PARTITIONS)).code == 0
+    await start.require_recovered()
+    assert (await verb("migrate")).code == 0
+    assert await api.migrations() is None
 
 
 async def test_what_is_no_backup_changes_nothing(verb, backup, stack, tmp_path):
