@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from ops.arguments import whole
 from ops.progress import Progress
 from runtime.embedded.home import resolve
 from runtime.settings import Settings, load
@@ -27,7 +28,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description="Wallets after the record at this offset was settled, its hold included; of everything that is not "
         "in that partition of the journal, whatever is not later than that record.",
     )
-    parser.add_argument("--at-offset", type=_offset, required=True, metavar="N", help="in the market's partition")
+    parser.add_argument("--at-offset", type=whole, required=True, metavar="N", help="in the market's partition")
     parser.add_argument("--market", metavar="SYMBOL", help="may be left out where all markets are in one partition")
     parser.add_argument(
         "--partition", type=int, metavar="P", help="where the market is, when the books cannot be asked"
@@ -35,12 +36,6 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--user", metavar="NAME", help="one user, by name or id")
     parser.add_argument("--json", action="store_true", help="a JSON object instead of a table")
     parser.set_defaults(run=run)
-
-
-def _offset(text: str) -> int:
-    if not text.isdigit() or len(text) > 18:
-        raise argparse.ArgumentTypeError(f"{text!r} is no journal offset: write a whole number from 0 on")
-    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -93,18 +88,23 @@ async def _only_partition(settings: Settings) -> int:
 def shown(found: "Balances", user: str | None) -> Iterable[dict[str, Any]]:
     """Wallets that have anything, in the order of users and assets; amounts as text."""
     from runtime.journal.errors import Refused
-    from schemas.money import money_text
 
     if user is not None and user not in found.names.values() and user not in map(str, found.names):
         raise Refused(f"There was no user {user} then.")
     for (user_id, asset), wallet in sorted(found.wallets.items()):
         name = found.names.get(user_id, "")
         if user in (None, name, str(user_id)) and (wallet.available or wallet.held or wallet.pending):
-            amounts = {
-                kind: money_text(getattr(wallet, kind), found.scales[asset])
-                for kind in ("available", "held", "pending")
-            }
+            scale = found.scales[asset]
+            amounts = {kind: _amount(asset, scale, getattr(wallet, kind)) for kind in ("available", "held", "pending")}
             yield {"user_id": user_id, "user": name, "asset": asset, **amounts}
+
+
+def _amount(asset: str, scale: int, atoms: int) -> str:
+    """As the API writes it: money with two decimals at least."""
+    from ledger.accounts import HOME_CURRENCY
+    from schemas.money import money_text, quantity_text
+
+    return money_text(atoms, scale) if asset == HOME_CURRENCY else quantity_text(atoms, scale)
 
 
 def _at(found: "Balances") -> str:

@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import time
 
+from ops.arguments import whole
 from runtime.embedded.home import resolve as resolved
 from runtime.embedded.program import Broken
 from runtime.settings import Settings, load
@@ -18,7 +19,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = subparsers.add_parser("batch", help="batches of purchases at the outside exchange")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     listing = verbs.add_parser("list", help="the newest batches, a line each")
-    listing.add_argument("--limit", type=int, default=50)
+    listing.add_argument("--limit", type=whole, default=50)
     listing.set_defaults(run=lambda args: asyncio.run(show_all(resolved(load()), args.limit)))
     showing = verbs.add_parser("show", help="one batch and the house's account of it, as JSON")
     showing.add_argument("id")

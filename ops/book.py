@@ -6,6 +6,7 @@ import json
 import sys
 from typing import Any
 
+from ops.arguments import whole
 from ops.progress import Progress
 from runtime.embedded.home import resolve
 from runtime.settings import Settings, load
@@ -23,18 +24,12 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description="Executes the journal up to an offset, from the newest snapshot before it, and shows the book.",
     )
     show.add_argument("--market", metavar="SYMBOL", required=True)
-    show.add_argument("--at-offset", type=_whole, metavar="N", help="after this journal offset (default: the last)")
-    show.add_argument("--depth", type=_whole, metavar="D", default=20, help="so many prices a side (default 20)")
+    show.add_argument("--at-offset", type=whole, metavar="N", help="after this journal offset (default: the last)")
+    show.add_argument("--depth", type=whole, metavar="D", default=20, help="so many prices a side (default 20)")
     show.add_argument("--from-start", action="store_true", help="trust no snapshot")
     show.add_argument("--partition", type=int, metavar="P", help="where the market is, when the books cannot be asked")
     show.add_argument("--json", action="store_true", help="a JSON object instead of a table")
     show.set_defaults(run=run)
-
-
-def _whole(text: str) -> int:
-    if not text.isdigit() or len(text) > 18:
-        raise argparse.ArgumentTypeError(f"{text!r}: write a whole number from 0 on")
-    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:

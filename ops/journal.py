@@ -30,10 +30,6 @@ async def require_kafka(settings: Settings) -> None:
 
 async def partition_of(settings: Settings, market: str, given: int | None = None) -> int:
     """The books know it; without the books it has to be given."""
-    import asyncpg
-
-    from ledger.connection import books
-    from ledger.listings import partition_of as listed
     from runtime.journal.errors import Refused
 
     if given is not None:
@@ -41,12 +37,24 @@ async def partition_of(settings: Settings, market: str, given: int | None = None
             raise Refused(f"There is no partition {given}: they go from 0 to {settings.kafka_partitions - 1}.")
         return given
     try:
+        return await listed_partition(settings, market)
+    except Broken as error:
+        raise Broken(f"{error} Or name the market's --partition.") from error
+
+
+async def listed_partition(settings: Settings, market: str) -> int:
+    """As the books have it."""
+    import asyncpg
+
+    from ledger.connection import books
+    from ledger.listings import partition_of as listed
+    from runtime.journal.errors import Refused
+
+    try:
         async with books(settings) as connection:
             found = await listed(connection, market)
     except asyncpg.UndefinedTableError as error:
         raise Broken("The books have no tables yet: run `tidemark migrate`.") from error
-    except Broken as error:
-        raise Broken(f"{error} Or name the market's --partition.") from error
     if found is None:
         raise Refused(f"There is no market {market}: `tidemark shell` or GET markets lists them.")
     return found

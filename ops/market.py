@@ -10,6 +10,7 @@ import json
 import sys
 from typing import Any
 
+from ops.arguments import whole
 from runtime.embedded.home import resolve
 from runtime.settings import Settings, load
 
@@ -32,7 +33,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     for action, (status, meaning) in STATUSES.items():
         one = actions.add_parser(action, help=meaning)
         one.add_argument("symbol", metavar="SYMBOL")
-        one.add_argument("--wait", type=int, default=10, metavar="SECONDS", help="for the outcome (default 10)")
+        one.add_argument("--wait", type=whole, default=10, metavar="SECONDS", help="for the outcome (default 10)")
         one.add_argument("--json", action="store_true", help="a JSON object instead of a sentence")
         one.set_defaults(run=run, status=status)
 
@@ -56,12 +57,12 @@ async def _change(settings: Settings, symbol: str, status: str, wait_s: int) -> 
     from ledger.listings import status_of
     from ledger.sessions import Audit
     from ops.commanding import append, decided
-    from ops.journal import partition_of, require_kafka
+    from ops.journal import listed_partition, require_kafka
     from runtime.journal.errors import Refused
     from runtime.postgres import json_as_values
 
     await require_kafka(settings)
-    await partition_of(settings, symbol)
+    await listed_partition(settings, symbol)
     async with books(settings) as connection:
         await json_as_values(connection)
         before = await status_of(connection, symbol)

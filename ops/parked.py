@@ -9,6 +9,7 @@ import json
 import sys
 from typing import Any
 
+from ops.arguments import whole
 from ops.progress import Progress
 from runtime.embedded.home import resolve
 from runtime.settings import Settings, load
@@ -22,12 +23,12 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="the parked records, their reasons, and what became of their commands")
     listing.add_argument("--waiting", action="store_true", help="only those whose command is still pending")
-    listing.add_argument("--limit", type=int, default=50, help="the newest so many (default 50)")
+    listing.add_argument("--limit", type=whole, default=50, help="the newest so many (default 50)")
     retry = actions.add_parser("retry", help="send the pending commands among them again")
     which = retry.add_mutually_exclusive_group(required=True)
     which.add_argument("place", nargs="?", metavar="PARTITION/OFFSET", help="the one parked at this journal place")
     which.add_argument("--all", action="store_true", help="every one whose command is pending")
-    retry.add_argument("--wait", type=int, default=10, metavar="SECONDS", help="for the outcomes (default 10)")
+    retry.add_argument("--wait", type=whole, default=10, metavar="SECONDS", help="for the outcomes (default 10)")
     for action, do in ((listing, _list), (retry, _retry)):
         action.add_argument("--json", action="store_true", help="JSON instead of lines")
         action.set_defaults(run=run, do=do)
@@ -52,11 +53,14 @@ async def _list(settings: Settings, args: argparse.Namespace) -> int:
     async with books(settings) as connection:
         rows = await _parked(settings, connection)
     shown = [row for row in rows if not args.waiting or row["state"] == "pending"]
-    newest = shown[-args.limit :] if args.limit > 0 else []
+    newest = shown[-args.limit :] if args.limit else []
     if args.json:
         print(json.dumps(newest))
         return 0
-    print("\n".join(map(_line, newest)) or "Nothing is parked.")
+    if not shown:
+        print(f"None of {len(rows)} parked records is waiting." if rows else "Nothing is parked.")
+    for row in newest:
+        print(_line(row))
     if len(newest) < len(shown):
         print(f"... and {len(shown) - len(newest)} older ones (--limit).")
     return 0

@@ -52,11 +52,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _rebuild(settings: Settings, view: str, market: str | None) -> Sequence[Any]:
-    from ops.journal import partition_of, require_kafka
+    from ops.journal import listed_partition, require_kafka
 
     await require_kafka(settings)
     if market is not None:
-        await partition_of(settings, market)
+        await listed_partition(settings, market)
     with Progress("records", 0) as bar:
 
         def read(done: int, total: int) -> None:

@@ -22,7 +22,7 @@ def row(user_id: int, user: str, asset: str, available: str, held: str, pending:
     }  # fmt: skip
 
 
-ADA, BOB = row(1, "ada", "BTC", "0.00", "0.00", "0.00000007"), row(2, "bob", "USD", "1.50", "0.50", "0.00")
+ADA, BOB = row(1, "ada", "BTC", "0", "0", "0.00000007"), row(2, "bob", "USD", "1.50", "0.50", "0.00")
 
 
 @pytest.mark.parametrize(("user", "rows"), [(None, [ADA, BOB]), ("bob", [BOB]), ("1", [ADA])])

@@ -108,3 +108,10 @@ async def test_what_makes_no_sense_is_refused_and_leaves_no_trace(stack: Setting
     assert away.err.startswith("tidemark: Kafka does not answer")
     async with books(stack) as connection:
         assert await connection.fetchval("select count(*) from commands where kind = 'change_market'") == 0
+
+
+async def test_without_the_books_no_option_is_offered_that_there_is_not(stack: Settings, verb: Verb) -> None:
+    away = {"POSTGRES_PORT": "9"}
+    said = [await verb("market", "halt", SYMBOL, **away), await verb("book", "show", "--market", SYMBOL, **away)]
+    assert [one.code for one in said] == [1, 1]
+    assert ["--partition" in one.err for one in said] == [False, True]

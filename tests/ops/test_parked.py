@@ -69,6 +69,7 @@ async def test_a_command_that_came_before_its_market_was_open_gets_another_try(
         words = f"Command {ids['list_price']}, parked at {partition}/0, was decided meanwhile: price_listed."
         assert (late.code, late.err) == (2, f"tidemark: {words}\n")
         assert [row["state"] for row in told(await verb("parked", "list", "--json"))] == ["decided", None, "decided"]
+        assert (await verb("parked", "list", "--waiting")).out == "None of 3 parked records is waiting.\n"
         person = (await verb("parked", "list", "--limit", "1")).out.splitlines()
         assert person[0].endswith(f"{shut}; command {ids['list_price']}, decided meanwhile: price_listed")
         assert person[1] == "... and 2 older ones (--limit)."
