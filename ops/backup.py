@@ -41,17 +41,22 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def make(args: argparse.Namespace) -> int:
-    from ledger.backup import backup
-
     now, began = datetime.datetime.now(datetime.UTC), time.monotonic()
     file: Path = args.file or Path(f"tidemark-{now:%Y%m%d-%H%M%S}.backup")
-    size = asyncio.run(backup(resolve(load()), file))
+    size = asyncio.run(_make(resolve(load()), file))
     seconds = time.monotonic() - began
     if args.json:
         print(json.dumps({"ok": True, "file": str(file), "bytes": size, "seconds": round(seconds, 3)}))
     else:
         print(f"{file}: {size:,} bytes in {seconds:.1f} s.")
     return 0
+
+
+async def _make(settings: Settings, file: Path) -> int:
+    from ledger.backup import backup
+    from ops.copying import watched
+
+    return await watched(settings, backup(settings, file), schema=settings.postgres_schema)
 
 
 def restore(args: argparse.Namespace) -> int:
@@ -67,7 +72,8 @@ def restore(args: argparse.Namespace) -> int:
 
 async def _restore(settings: Settings, file: Path, *, aside: bool) -> str | None:
     from ledger.backup import restore as put_back
+    from ops.copying import watched
     from ops.stopped import require_stopped
 
     await require_stopped(settings)
-    return await put_back(settings, file, aside=aside)
+    return await watched(settings, put_back(settings, file, aside=aside))

@@ -28,6 +28,11 @@ class Progress:
         self._began = clock()
         self._drawn = self._began - DRAWN_EVERY_S
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether anybody sees it."""
+        return self._shown
+
     def to(self, done: int) -> None:
         """So many are done by now."""
         self.done = done
@@ -46,7 +51,10 @@ class Progress:
         return self.done / max(self._clock() - self._began, 1e-9)
 
     def line(self) -> str:
-        share = min(1.0, self.done / self.total) if self.total else 1.0
+        """Without a total there is no bar."""
+        if not self.total:
+            return f"{self.done:,} {self._what}  {self.rate():,.0f}/s"
+        share = min(1.0, self.done / self.total)
         bar = "#" * int(WIDTH * share)
         return f"[{bar:<{WIDTH}}] {share:4.0%}  {self.done:,} of {self.total:,} {self._what}  {self.rate():,.0f}/s"
 

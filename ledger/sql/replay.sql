@@ -183,6 +183,16 @@ select exists (select from pg_class c join pg_namespace n on n.oid = c.relnamesp
 select distinct application_name from pg_stat_activity
 where datname = current_database() and application_name = any ($1::text[])
 
+-- name: rows_about
+-- By the server's last estimate.
+select coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint
+from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relkind = 'r'
+
+-- name: copying
+-- What pg_dump and pg_restore are copying at this moment.
+select p.relid, p.tuples_processed from pg_stat_progress_copy p join pg_stat_activity a using (pid)
+where p.datname = current_database() and a.application_name in ('pg_dump', 'pg_restore')
+
 -- name: lock_books
 -- Nobody writes while the books are recovered; who reads is not kept out.
 lock table watermarks, wallets, orders, commands, batches, system_accounts, transfers, trades, users, outbox

@@ -38,3 +38,10 @@ def test_a_pipe_sees_nothing():
     with Progress("records", 0, stream=pipe) as progress:
         progress.to(1)
     assert pipe.getvalue() == ""
+
+
+def test_where_nobody_knows_the_total_there_is_no_bar():
+    terminal = Terminal()
+    with Progress("rows", 0, stream=terminal, clock=iter((0.0, 2.0, 2.0)).__next__) as progress:
+        progress.to(1000)
+    assert terminal.getvalue().split("\r\033[K") == ["", "1,000 rows  500/s", ""]
