@@ -115,14 +115,8 @@ async def rig(settings: Settings) -> AsyncIterator[Rig]:
 
 def _start(module: str, settings: Settings, home: Path, port: int, bare_port: int) -> "subprocess.Popen[bytes]":
     environ: Mapping[str, str] = {
-        **os.environ,
-        "TIDEMARK_HOME": str(home), "TIDEMARK_PORT": str(port), "TIDEMARK_NAMESPACE": settings.namespace,
-        "POSTGRES_HOST": str(settings.postgres_host), "POSTGRES_PORT": str(settings.postgres_port),
-        "POSTGRES_USER": settings.postgres_user, "POSTGRES_PASSWORD": settings.postgres_password,
-        "POSTGRES_DB": settings.postgres_db, "REDIS_HOST": str(settings.redis_host),
-        "REDIS_PORT": str(settings.redis_port), "REDIS_PASSWORD": settings.redis_password,
-        "KAFKA_BOOTSTRAP": str(settings.kafka_bootstrap), "KAFKA_PARTITIONS": str(settings.kafka_partitions),
-        "LOGLEVEL": "warning",
+        **os.environ, **settings.environ(),
+        "TIDEMARK_HOME": str(home), "TIDEMARK_PORT": str(port), "LOGLEVEL": "warning",
     }  # fmt: skip
     with (home / f"{module}.log").open("ab") as log:
         return subprocess.Popen(

@@ -66,6 +66,18 @@ class Settings:
             raise SettingsError("KAFKA_BOOTSTRAP is not set, and this process has no broker of its own.")
         return [address.strip() for address in self.kafka_bootstrap.split(",")]
 
+    def environ(self) -> dict[str, str]:
+        """The variables that give another process the same home folder, servers and name space."""
+        told: dict[str, object] = {
+            "TIDEMARK_HOME": self.home, "TIDEMARK_NAMESPACE": self.namespace,
+            "POSTGRES_HOST": self.postgres_host, "POSTGRES_PORT": self.postgres_port,
+            "POSTGRES_USER": self.postgres_user, "POSTGRES_PASSWORD": self.postgres_password,
+            "POSTGRES_DB": self.postgres_db, "REDIS_HOST": self.redis_host, "REDIS_PORT": self.redis_port,
+            "REDIS_PASSWORD": self.redis_password, "KAFKA_BOOTSTRAP": self.kafka_bootstrap,
+            "KAFKA_PARTITIONS": self.kafka_partitions,
+        }  # fmt: skip
+        return {name: str(value) for name, value in told.items() if value is not None}
+
     def topic(self, name: str) -> str:
         """The topic's name on the broker."""
         return f"{self.namespace}.{name}" if self.namespace else name

@@ -191,13 +191,7 @@ class Processes:
     def start(self, module: str, **more: str) -> None:
         settings = self.settings
         environ = {
-            **os.environ,
-            "POSTGRES_HOST": str(settings.postgres_host), "POSTGRES_PORT": str(settings.postgres_port),
-            "POSTGRES_USER": settings.postgres_user, "POSTGRES_PASSWORD": settings.postgres_password,
-            "POSTGRES_DB": settings.postgres_db, "REDIS_HOST": str(settings.redis_host),
-            "REDIS_PORT": str(settings.redis_port), "REDIS_PASSWORD": settings.redis_password,
-            "KAFKA_BOOTSTRAP": str(settings.kafka_bootstrap), "TIDEMARK_NAMESPACE": settings.namespace,
-            "KAFKA_PARTITIONS": str(settings.kafka_partitions), "TIDEMARK_HOME": str(self.folder),
+            **os.environ, **settings.environ(), "TIDEMARK_HOME": str(self.folder),
             "JWT_SECRET_KEY": settings.jwt_secret_key, "SECRET_KEY": settings.secret_key,
             "TIDEMARK_CONFIG": os.devnull, "TIDEMARK_TEST": "1", **more,
         }  # fmt: skip

@@ -68,17 +68,6 @@ def agent(stack: Settings, tmp_path: Path) -> Iterator[Callable[[str, int], None
 def environment(settings: Settings) -> dict[str, str]:
     """The variables that say what the settings say."""
     return {name: value for name, value in os.environ.items() if not name.startswith(OURS)} | {
+        **settings.environ(),
         "TIDEMARK_CONFIG": os.devnull,
-        "TIDEMARK_HOME": str(settings.home),
-        "TIDEMARK_NAMESPACE": settings.namespace,
-        "POSTGRES_HOST": str(settings.postgres_host),
-        "POSTGRES_PORT": str(settings.postgres_port),
-        "POSTGRES_USER": settings.postgres_user,
-        "POSTGRES_PASSWORD": settings.postgres_password,
-        "POSTGRES_DB": settings.postgres_db,
-        "REDIS_HOST": str(settings.redis_host),
-        "REDIS_PORT": str(settings.redis_port),
-        "REDIS_PASSWORD": settings.redis_password,
-        "KAFKA_BOOTSTRAP": str(settings.kafka_bootstrap),
-        "KAFKA_PARTITIONS": str(settings.kafka_partitions),
     }

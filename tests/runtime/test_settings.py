@@ -106,6 +106,16 @@ def test_one_namespace_moves_every_name():
     assert (settings.postgres_schema, blue.postgres_schema) == ("public", "blue")
 
 
+def test_another_process_can_be_given_the_same_servers_and_names():
+    there = loaded(
+        POSTGRES_HOST="pg", POSTGRES_PORT="1", POSTGRES_DB="d", POSTGRES_USER="u", POSTGRES_PASSWORD="p",
+        REDIS_HOST="r", REDIS_PORT="2", REDIS_PASSWORD="q", KAFKA_BOOTSTRAP="k:1,l:2", KAFKA_PARTITIONS="16",
+        TIDEMARK_NAMESPACE="blue",
+    )  # fmt: skip
+    assert load(there.environ(), NO_FILE) == there
+    assert load(loaded().environ(), NO_FILE) == loaded(), "what is not there is not said"
+
+
 def test_brokers_are_a_list():
     assert loaded(KAFKA_BOOTSTRAP="a:1, b:2").brokers == ["a:1", "b:2"]
 

@@ -260,14 +260,8 @@ def _add(measuring: Measuring, name: str, rounds: Sequence[Outcome], floor: floa
 
 def _environment(settings: Settings, home: Path, port: int) -> dict[str, str]:
     return {
-        **os.environ,
-        "TIDEMARK_HOME": str(home), "TIDEMARK_PORT": str(port), "TIDEMARK_NAMESPACE": settings.namespace,
-        "POSTGRES_HOST": str(settings.postgres_host), "POSTGRES_PORT": str(settings.postgres_port),
-        "POSTGRES_USER": settings.postgres_user, "POSTGRES_PASSWORD": settings.postgres_password,
-        "POSTGRES_DB": settings.postgres_db, "REDIS_HOST": str(settings.redis_host),
-        "REDIS_PORT": str(settings.redis_port), "REDIS_PASSWORD": settings.redis_password,
-        "KAFKA_BOOTSTRAP": str(settings.kafka_bootstrap), "KAFKA_PARTITIONS": str(settings.kafka_partitions),
-        "LOGLEVEL": "warning",
+        **os.environ, **settings.environ(),
+        "TIDEMARK_HOME": str(home), "TIDEMARK_PORT": str(port), "LOGLEVEL": "warning",
     }  # fmt: skip
 
 

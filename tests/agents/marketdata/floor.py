@@ -35,15 +35,8 @@ class Floor:
         self._sent: dict[tuple[str, str], int] = {}
 
     def start(self, *, crash_at: str = "") -> subprocess.Popen[bytes]:
-        settings = self.settings
         environ = {
-            **os.environ,
-            "POSTGRES_HOST": str(settings.postgres_host), "POSTGRES_PORT": str(settings.postgres_port),
-            "POSTGRES_USER": settings.postgres_user, "POSTGRES_PASSWORD": settings.postgres_password,
-            "POSTGRES_DB": settings.postgres_db, "REDIS_HOST": str(settings.redis_host),
-            "REDIS_PORT": str(settings.redis_port), "REDIS_PASSWORD": settings.redis_password,
-            "KAFKA_BOOTSTRAP": str(settings.kafka_bootstrap), "TIDEMARK_NAMESPACE": settings.namespace,
-            "KAFKA_PARTITIONS": str(settings.kafka_partitions), "TIDEMARK_HOME": str(self.folder),
+            **os.environ, **self.settings.environ(), "TIDEMARK_HOME": str(self.folder),
             "TIDEMARK_CONFIG": os.devnull, "TIDEMARK_TEST": "1", "CRASH_AT": crash_at,
         }  # fmt: skip
         with (self.folder / "marketdata.log").open("ab") as log:

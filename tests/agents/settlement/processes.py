@@ -13,14 +13,8 @@ from runtime.settings import PROJECT_ROOT, Settings
 def environment(settings: Settings, folder: Path, **more: str) -> dict[str, str]:
     """What tells a process about the servers of the run, and nothing else of ours."""
     return {
-        **os.environ,
-        "POSTGRES_HOST": str(settings.postgres_host), "POSTGRES_PORT": str(settings.postgres_port),
-        "POSTGRES_USER": settings.postgres_user, "POSTGRES_PASSWORD": settings.postgres_password,
-        "POSTGRES_DB": settings.postgres_db, "REDIS_HOST": str(settings.redis_host),
-        "REDIS_PORT": str(settings.redis_port), "REDIS_PASSWORD": settings.redis_password,
-        "KAFKA_BOOTSTRAP": str(settings.kafka_bootstrap), "TIDEMARK_NAMESPACE": settings.namespace,
-        "KAFKA_PARTITIONS": str(settings.kafka_partitions), "TIDEMARK_HOME": str(folder),
-        "TIDEMARK_CONFIG": os.devnull, "TIDEMARK_TEST": "1", **more,
+        **os.environ, **settings.environ(),
+        "TIDEMARK_HOME": str(folder), "TIDEMARK_CONFIG": os.devnull, "TIDEMARK_TEST": "1", **more,
     }  # fmt: skip
 
 

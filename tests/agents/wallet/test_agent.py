@@ -50,13 +50,7 @@ class Stack:
 
     def start(self, name: str, *, crash_at: str = "") -> None:
         environ = {
-            **os.environ,
-            "POSTGRES_HOST": str(self.settings.postgres_host), "POSTGRES_PORT": str(self.settings.postgres_port),
-            "POSTGRES_USER": self.settings.postgres_user, "POSTGRES_PASSWORD": self.settings.postgres_password,
-            "POSTGRES_DB": self.settings.postgres_db, "REDIS_HOST": str(self.settings.redis_host),
-            "REDIS_PORT": str(self.settings.redis_port), "REDIS_PASSWORD": self.settings.redis_password,
-            "KAFKA_BOOTSTRAP": str(self.settings.kafka_bootstrap), "TIDEMARK_NAMESPACE": self.settings.namespace,
-            "KAFKA_PARTITIONS": str(self.settings.kafka_partitions), "TIDEMARK_HOME": str(self.folder),
+            **os.environ, **self.settings.environ(), "TIDEMARK_HOME": str(self.folder),
             "TIDEMARK_CONFIG": os.devnull, "TIDEMARK_TEST": "1", "CRASH_AT": crash_at,
             "CRASH_TRACE": str(self.folder / f"{name}.trace"),
         }  # fmt: skip
