@@ -12,7 +12,7 @@ from ledger.replay.following import Count, Following, Progress
 from ledger.replay.known import Nothing
 from ledger.replay.remade_rules import HOME_CURRENCY, Remade
 from ledger.replay.row_rules import Asked, Rows
-from ledger.replay.topics import TOPICS, Marks, Place, Stretch, Topics
+from ledger.replay.topics import TOPICS, Marks, Stretch, Topics
 from ledger.settlement import Wallet
 from runtime.settings import Settings
 from schemas.batches import BatchRecord, Closed, Fill
@@ -43,10 +43,7 @@ async def balances_at(
     """Everybody's."""
     topics = Topics(settings)
     cut = _Cut(settings, partition, offset, await _time_of(topics, partition, offset))
-    ends: dict[Place, int] = {}
-    for topic in TOPICS:
-        ends |= {(topic.name, number): end for number, (_, end) in (await topics.bounds(topic)).items()}
-    ends[COMMANDS.name, partition] = offset + 1
+    ends = await topics.ends(*TOPICS) | {(COMMANDS.name, partition): offset + 1}
     remade, kept, count = Remade(transfer_id=1), _Kept(), Count(progress)
     count.total = sum(ends.values())
     await Following(cut, remade, kept, kept, Nothing(), count).to(ends)

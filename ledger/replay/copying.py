@@ -23,7 +23,7 @@ from ledger.replay.known import Nothing, entered
 from ledger.replay.remade_rules import Remade
 from ledger.replay.row_rules import Asked
 from ledger.replay.store import CONSUMER, Tables, Writer
-from ledger.replay.topics import Place, Topics
+from ledger.replay.topics import Topics
 from runtime.embedded.program import Broken
 from runtime.settings import Settings
 from schemas.entries import Entry
@@ -114,16 +114,12 @@ class _Copying:
 
     async def ends(self, connection: asyncpg.Connection, live: str) -> Ends:
         """How far the live books are, as this connection sees them; the entries, as far as they go now."""
-        ends = await self._entries()
+        ends = await self._topics.ends(LEDGER_ENTRIES)
         for row in await connection.fetch(query("replay.reached").replace("books.", f'"{live}".'), CONSUMER):
             ends[row["topic"], row["partition"]] = row["next_offset"]
             if row["topic"] == EXECUTIONS.name:
                 ends[COMMANDS.name, row["partition"]] = row["source_offset"] + 1
         return ends
-
-    async def _entries(self) -> dict[Place, int]:
-        bounds = await self._topics.bounds(LEDGER_ENTRIES)
-        return {(LEDGER_ENTRIES.name, partition): end for partition, (_, end) in bounds.items()}
 
     def left(self, ends: Ends) -> int:
         """How many records are still to be read."""
@@ -151,7 +147,7 @@ class _Copying:
                     f"{len(missing)} entries of the books are not in the topic yet: start the API, which tells them."
                 )
             await asyncio.sleep(OUTBOX_LOOK_S)
-            await self.following.to(await self._entries())
+            await self.following.to(await self._topics.ends(LEDGER_ENTRIES))
 
 
 class _Seen:

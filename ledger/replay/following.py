@@ -2,6 +2,7 @@
 fills. Topics have no common order, but whatever depends on something else comes after it here.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Protocol
@@ -16,7 +17,7 @@ from runtime.journal.watermark import resume_at
 from schemas.entries import Entry
 from schemas.topics import BATCHES, COMMANDS, EXECUTIONS, FILLS, LEDGER_ENTRIES
 
-ROWS_AT_ONCE = 50_000
+ROWS_AT_ONCE = 20_000
 Ends = Mapping[Place, int]
 Progress = Callable[[int, int], None]
 """Told how many of how many records are read."""
@@ -165,6 +166,7 @@ class Following:
         self._count.read(records)
         if sum(map(len, self._remade.rows.values())) >= ROWS_AT_ONCE:
             await self._writer.write(self._remade.drain())
+        await asyncio.sleep(0)  # what is read lies here already: but for this, the rows on their way would stand still
 
     def _reached(self, topic: str, stretch: Stretch) -> None:
         self.at[topic, stretch.partition] = max(stretch.start, stretch.stop)

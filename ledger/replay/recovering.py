@@ -14,12 +14,12 @@ import asyncpg
 from ledger.connection import books
 from ledger.queries import query
 from ledger.reconcile import differences
-from ledger.replay.following import Count, Ends, Following, Progress
+from ledger.replay.following import Count, Following, Progress
 from ledger.replay.known import entered
 from ledger.replay.remade_rules import Remade
 from ledger.replay.row_rules import Asked
 from ledger.replay.store import Tables, Writer
-from ledger.replay.topics import TOPICS, Place, Topics
+from ledger.replay.topics import TOPICS, Topics
 from runtime.embedded.program import Broken
 from runtime.settings import Settings
 from schemas.commands import COMMAND_TYPES
@@ -73,7 +73,7 @@ class _Recovery:
         await self._tables.load(remade)
         following = Following(self._topics, remade, self._tables, self._writer, self, self._count)
         await self._begin(following)
-        ends = await self._ends()
+        ends = await self._topics.ends(*TOPICS)
         left = (following.stretch(place, ends) for place in ends)
         self._count.total = sum(max(0, stretch.stop - stretch.start) for stretch in left)
         await following.to(ends)
@@ -94,13 +94,6 @@ class _Recovery:
         for (topic, partition), marks in following.marks.items():
             if topic == EXECUTIONS.name:
                 following.at[COMMANDS.name, partition] = max(mark.source_offset for mark in marks.values()) + 1
-
-    async def _ends(self) -> Ends:
-        ends: dict[Place, int] = {}
-        for topic in TOPICS:
-            bounds = await self._topics.bounds(topic)
-            ends |= {(topic.name, partition): end for partition, (_, end) in bounds.items()}
-        return ends
 
     async def new_entries(self, entries: Sequence[Entry]) -> Sequence[Entry]:
         """Those that the restored tables do not have."""

@@ -1,5 +1,6 @@
 """The topics read plainly, from where the books are to an end that is given; repeats are dropped, forks refused."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -22,7 +23,8 @@ from schemas.topics import BATCHES, COMMANDS, EXECUTIONS, FILLS, LEDGER_ENTRIES,
 TOPICS = (LEDGER_ENTRIES, COMMANDS, EXECUTIONS, BATCHES, FILLS)
 SINKS = (EXECUTIONS, BATCHES, FILLS)
 """What the wallet agent follows, and keeps watermarks of."""
-AT_ONCE = 1000
+AT_ONCE = 200
+"""So few that whoever works beside the reading has his turn every few milliseconds."""
 Marks = dict[str, Mark]
 Place = tuple[str, int]
 """A topic, by its name in the table of topics, and a partition."""
@@ -50,6 +52,15 @@ class Topics:
             return await self._reader.bounds(self._settings.topic(topic.name), range(self._settings.kafka_partitions))
         except Unwell as error:
             raise Broken(f"Kafka does not say where {topic.name} ends: {error}") from error
+
+    async def ends(self, *topics: Topic) -> dict[Place, int]:
+        """The end of each partition of these topics; they are asked all at once."""
+        found = await asyncio.gather(*map(self.bounds, topics))
+        return {
+            (topic.name, partition): end
+            for topic, bounds in zip(topics, found, strict=True)
+            for partition, (_, end) in bounds.items()
+        }
 
     async def time_of(self, topic: Topic, partition: int, offset: int) -> int:
         """When a record came, by the broker's clock."""
