@@ -122,14 +122,14 @@ class Remade:
             return
         self._asked[command.command_id] = asked
         self.pending[command.command_id] = getattr(command, "order_id", None)
-        if isinstance(command, PlaceOrder | BuyFromHouse):
+        if type(command) is PlaceOrder or type(command) is BuyFromHouse:
             self._place(asked, command)
         elif isinstance(command, ReduceOrder) and command.key is not None:
             self.rows["idempotency_keys"].append(made.change_key(command, command.key))
 
     def execute(self, executions: Sequence[ChainedExecution]) -> None:
         """Executions in the order of each market."""
-        known = [self._concerning(execution) for execution in executions]
+        known = list(map(self._concerning, executions))
         self._absorb(settle(known, self._assets, self.orders, self.pending))
 
     def gather(self, records: Sequence[BatchRecord]) -> None:
@@ -186,7 +186,10 @@ class Remade:
 
     def _concerning(self, execution: ChainedExecution) -> ChainedExecution:
         """Without late rejects of orders that are drained: they concern only an order that is still pending."""
-        if not any(type(event) is Rejected and event.order_id not in self.orders for event in execution.events):
+        for event in execution.events:
+            if type(event) is Rejected and event.order_id not in self.orders:
+                break
+        else:
             return execution
         left = [event for event in execution.events if type(event) is not Rejected or event.order_id in self.orders]
         return msgspec.structs.replace(execution, events=left)
@@ -207,7 +210,7 @@ class Remade:
                 self.rows["decided"].append(made.decision(decided))
             else:
                 self.rows["commands"].append(made.command(asked, decided))
-            if order_id is not None:
+            if order_id is not None and order_id not in done.orders:
                 self._settle(order_id)
         for symbol, terms in done.markets.items():
             self.terms[symbol] = made.later_terms(self.terms.get(symbol), terms)

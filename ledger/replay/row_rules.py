@@ -28,7 +28,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "transfers": (
         "id", "kind", "requested_by", "idempotency_key", "market", "seq", "trade_seq", "batch_id", "note", "created_at",
     ),
-    "postings": ("transfer_id", "account", "user_id", "market", "asset", "amount", "order_id", "type"),
+    "postings": ("transfer_id", *Posting._fields),
     "idempotency_keys": ("user_id", "key", "digest", "subject", "subject_id"),
     "orders": (
         "id", "user_id", "placed_by", "market", "kind", "side", "time_in_force", "post_only", "self_trade", "lots",
@@ -41,16 +41,17 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "journal_offset", "created_at", "decided_at",
     ),
     "trades": (
-        "id", "market", "trade_seq", "seq", "kind", "price_ticks", "lots", "quote_atoms", "taker_side",
-        "taker_order_id", "taker_user_id", "taker_fee_atoms", "maker_order_id", "maker_user_id", "maker_fee_atoms",
-        "at",
+        "id", *Trade._fields[:-2], "at",
     ),
     "batches": (
         "id", "market", "number", "lots", "notional_atoms", "topped_up_atoms", "state", "filled_atoms", "charged_asset",
         "charged_atoms", "exchange_order_id", "created_at", "closed_at", "settled_at",
     ),
 }  # fmt: skip
-"""The tables whose rows are only added, in an order in which those that others refer to come first."""
+"""The tables whose rows are only added, in an order in which those that others refer to come first. A leg goes in as it
+is, and so does a trade, but for its moment and its legs: they are most of all rows."""
+PLACES = (PlaceOrder, BuyFromHouse)
+"""The commands whose order says the rest."""
 SAID_ELSEWHERE = frozenset({"market", "command_id", "number", "user_id", "order_id", "reply"})
 """Fields of a command that have columns of their own, or, as who waits for it now, none."""
 LEGS = {Deposited: deposit, Withdrawn: withdrawal}
@@ -153,7 +154,7 @@ def border_transfer(entry: Moved) -> Row:
 
 
 def posting(transfer_id: int, leg: Posting) -> Row:
-    return (transfer_id, leg.account, leg.user_id, leg.market, leg.asset, leg.amount, leg.order_id, leg.type)
+    return (transfer_id, *leg)
 
 
 def pending_order(asked: Asked, command: PlaceOrder | BuyFromHouse) -> Order:
@@ -166,14 +167,14 @@ def pending_order(asked: Asked, command: PlaceOrder | BuyFromHouse) -> Order:
 def order(asked: Asked, order: Order, gathered: Gathered | None) -> Row:
     """A whole row of `orders`."""
     command = asked.command
-    assert isinstance(command, PlaceOrder | BuyFromHouse), "nothing else places an order"
     asked_for: Row
-    if isinstance(command, PlaceOrder):
+    if type(command) is PlaceOrder:
         asked_for = (
             command.kind, command.side, command.time_in_force, command.post_only, command.self_trade, order.lots,
             command.quote_atoms,
         )  # fmt: skip
     else:
+        assert type(command) is BuyFromHouse, "nothing else places an order"
         asked_for = ("purchase", "buy", None, False, None, order.lots, None)
     return (
         command.order_id, command.user_id, command.placed_by, command.market, *asked_for, command.price_ticks,
@@ -196,7 +197,7 @@ def command(asked: Asked, decided: Decided | None) -> Row:
 
 def arguments(said: Numbered) -> str:
     """What neither the other columns nor the order's row say, as JSON."""
-    if isinstance(said, PlaceOrder | BuyFromHouse):
+    if type(said) in PLACES:
         return "{}"
     fields = {name: value for name, value in msgspec.structs.asdict(said).items() if name not in SAID_ELSEWHERE}
     return msgspec.json.encode({name: value for name, value in fields.items() if value is not None}).decode()
@@ -233,11 +234,7 @@ def batch(one: Batch) -> Row:
 
 
 def trade(transfer_id: int, one: Trade) -> Row:
-    return (
-        transfer_id, one.market, one.trade_seq, one.seq, one.kind, one.price_ticks, one.lots, one.quote_atoms,
-        one.taker_side, one.taker_order_id, one.taker_user_id, one.taker_fee_atoms, one.maker_order_id,
-        one.maker_user_id, one.maker_fee_atoms, moment(one.at_ms),
-    )  # fmt: skip
+    return (transfer_id, *one[:-2], moment(one.at_ms))
 
 
 def trade_transfer(transfer_id: int, one: Trade) -> Row:
