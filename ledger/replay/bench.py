@@ -16,8 +16,8 @@ from ledger.replay.following import Count, Following
 from ledger.replay.known import Nothing
 from ledger.replay.remade_rules import Remade
 from ledger.replay.store import Tables, Writer
-from ledger.replay.topics import TOPICS, Place, Topics
-from runtime import kafka
+from ledger.replay.topics import TOPICS, Topics
+from runtime import collector, kafka
 from runtime.bench import Bench, Measuring
 from runtime.journal.reader import Reader
 from runtime.journal.replay import replay
@@ -94,9 +94,7 @@ async def write_history(settings: Settings) -> None:
 async def make(settings: Settings, schema: Settings) -> int:
     """The books in this schema, from the topics of those settings; how many trades they have."""
     topics, remade = Topics(settings), Remade(transfer_id=1 << 40)
-    ends: dict[Place, int] = {}
-    for topic in TOPICS:
-        ends |= {(topic.name, partition): end for partition, (_, end) in (await topics.bounds(topic)).items()}
+    ends = await topics.ends(*TOPICS)
     async with books(schema) as connection, connection.transaction():
         tables, writer = Tables(connection), Writer(connection)
         count = Count(lambda _done, _total: None)
@@ -113,6 +111,7 @@ async def measure(measuring: Measuring) -> None:
     """Each repeat makes them anew; the first one must be right to the atom."""
     settings = measuring.settings
     await write_history(settings)
+    collector.spare()
     values = []
     for repeat in range(measuring.repeats):
         await migrate(settings)

@@ -56,8 +56,10 @@ async def _copy(settings: Settings, into: str, *, drop: bool) -> "Copied":
     from ledger.connection import books
     from ledger.replay.copying import copy
     from ops.journal import require_kafka
+    from runtime import collector
 
     await require_kafka(settings)
+    collector.spare()
     with Progress("records", 0) as bar:
 
         def read(done: int, total: int) -> None:
