@@ -157,6 +157,7 @@ Command = Numbered | Tick
 COMMAND_TYPES: dict[type[Command], str] = {kind: str(kind.__struct_config__.tag) for kind in get_args(Command)}
 
 
+@final
 class Undecodable(msgspec.Struct, frozen=True):
     """A record that is not a command, and why: a value, because the reader parks it and goes on."""
 

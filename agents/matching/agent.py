@@ -41,9 +41,9 @@ def restore(_market: str, state: bytes) -> Book:
 
 def decode(record: Record) -> Asked[Command] | Parked:
     command = decode_command(record.value, schema_version(record))
-    if isinstance(command, Undecodable):
+    if type(command) is Undecodable:  # not `isinstance`: every command comes by here, and structs answer it slowly
         return Parked(command.reason)
-    if type(command) is OpenMarket:  # not `isinstance`: every command comes by here, and a union is made at each call
+    if type(command) is OpenMarket:
         return Asked(command.market, command, True, command.rules_version)
     if type(command) is ChangeRules:
         return Asked(command.market, command, False, command.rules_version)
@@ -55,6 +55,8 @@ def encode_outcome(head: Head, command: Command | None, events: Sequence[Event],
 
 
 def trades(events: Sequence[Event]) -> Sequence[Event]:
+    if len(events) == 1 and type(events[0]) not in _TRADES:  # nearly always
+        return ()
     return [event for event in events if type(event) in _TRADES]
 
 
@@ -63,26 +65,27 @@ _units = functools.lru_cache(market_units)  # a market's units never change, and
 
 def encode_public(head: Head, _command: Command | None, events: Sequence[Event], book: Book | None) -> bytes:
     """One trade, without anybody's name; what never changes in a market gives its units."""
+    market, seq, partition, offset, time_ms, _, _ = head
     event = events[0]
     assert type(event) is Traded or type(event) is HouseFilled
-    assert event.trade_seq == head.seq, f"the engine's trade {event.trade_seq} is the journal's {head.seq}"
+    assert event.trade_seq == seq, f"the engine's trade {event.trade_seq} is the journal's {seq}"
     assert book is not None
     assert book.state is not None
     terms = book.state.terms
     units = _units(terms.tick_size, terms.lot_size, terms.base_scale, terms.quote_scale)
     return encode_trade(
         Trade(
-            market=head.market,
-            trade_seq=head.seq,
-            trade_id=f"{head.market}-{head.seq}",
+            market=market,
+            trade_seq=seq,
+            trade_id=f"{market}-{seq}",
             price=units.price_text(event.price_ticks),
             amount=quantity_text(event.base_atoms, terms.base_scale),
             quote_amount=money_text(event.quote_atoms, terms.quote_scale),
             taker_side=event.taker_side if type(event) is Traded else "buy",
             kind="book" if type(event) is Traded else "house",
-            time_ms=head.time_ms,
-            partition=head.partition,
-            offset=head.offset,
+            time_ms=time_ms,
+            partition=partition,
+            offset=offset,
         )
     )
 

@@ -48,16 +48,20 @@ def _rest_in_front(book: Book, *order_given: Any) -> Any:
     return order
 
 
-_sealed = Partition._sealed
+_numbered = Partition._numbered
 
 
 def _skip_a_number(partition: Any, stream: Any, track: Any, *more: Any) -> Any:
     track.seq += track.seq == 9
-    return _sealed(partition, stream, track, *more)
+    return _numbered(partition, stream, track, *more)
 
 
-def _swallow(*_: Any) -> None:
+_told = Partition._told
+
+
+def _swallow(partition: Any, applied: Any) -> Any:
     """A parked record without an outcome."""
+    return _told(partition, [one for one in applied if one[3] is not None])
 
 
 async def _settle_afterwards(store: Store, run: Any) -> None:
@@ -139,8 +143,8 @@ PLANTED: dict[str, tuple[Plant, str]] = {
     "dedupe forgotten by a snapshot": (lambda: patch.object(snapshot, "Window", _forgetful), "I7 I12"),
     "last in, first out": (lambda: patch.object(Book, "rest", _rest_in_front), "I11"),
     "cancel all in the order of the book": (lambda: patch.object(leaving, "sorted", list, create=True), "I11 I12"),
-    "a skipped sequence": (lambda: patch.object(Partition, "_sealed", _skip_a_number), "I10"),
-    "poison swallowed": (lambda: patch.object(Partition, "_park", _swallow), "I5"),
+    "a skipped sequence": (lambda: patch.object(Partition, "_numbered", _skip_a_number), "I10"),
+    "poison swallowed": (lambda: patch.object(Partition, "_told", _swallow), "I5"),
     "a manifest before its outputs": (lambda: patch.object(Acks, "settled", _never), "I5 I10"),
     "repeats settled again": (lambda: patch.object(sink, "judge", lambda *_: Verdict.NEW), "I9 I10 I14"),
     "the offset before the database": (lambda: patch.object(Store, "apply", _settle_afterwards), "I4 I8 I9 I15"),

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from agents.matching.agent import PROGRAM
 from ledger.connection import books
 from runtime import kafka
@@ -116,7 +118,7 @@ def forged(topic: str, position: int, **changes: object) -> Forge:
     def forge(sent: list[Outgoing]) -> Sequence[Outgoing]:
         at = place_of(sent, topic, position)
         value = json.dumps(json.loads(sent[at].value) | changes, separators=(",", ":")).encode()
-        return [*sent[:at], sent[at]._replace(value=value), *sent[at + 1 :]]
+        return [*sent[:at], msgspec.structs.replace(sent[at], value=value), *sent[at + 1 :]]
 
     return forge
 
@@ -134,7 +136,7 @@ def flipped(topic: str, position: int, at_byte: int) -> Forge:
         at = place_of(sent, topic, position)
         value = bytearray(sent[at].value)
         value[at_byte] ^= 1
-        return [*sent[:at], sent[at]._replace(value=bytes(value)), *sent[at + 1 :]]
+        return [*sent[:at], msgspec.structs.replace(sent[at], value=bytes(value)), *sent[at + 1 :]]
 
     return forge
 
