@@ -79,7 +79,7 @@ async def _make_room(settings: Settings, *, aside: bool) -> str | None:
         if await connection.fetchval(query("replay.has_tables"), schema):
             if not aside:
                 raise Broken(f"There are books in the schema {schema}: --aside keeps them under another name.")
-            kept = f"{schema}_{datetime.datetime.now(datetime.UTC):%Y%m%d_%H%M%S}"
+            kept = f"{schema}_{datetime.datetime.now(datetime.UTC):%Y%m%d_%H%M%S_%f}"
             await connection.execute(f'alter schema "{schema}" rename to "{kept}"')
         await connection.execute(f'create schema if not exists "{schema}"')
     return kept
