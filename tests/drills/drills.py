@@ -99,6 +99,10 @@ def killed(name: str) -> Callable[[Drill], Awaitable[float]]:
     return drill
 
 
+async def supervisor_killed(drill: Drill) -> float:
+    return await drill.instance.kill_all()
+
+
 async def redis_wiped(drill: Drill) -> float:
     """The books of all markets must be there again, and right."""
     async with redis.client(drill.instance.settings()) as client:
@@ -166,6 +170,7 @@ async def older_backup(drill: Drill) -> float:
 
 DRILLS: dict[str, tuple[str, Callable[[Drill], Awaitable[float]]]] = {
     **{f"kill-{name}": (f"kill -9 of {name}", killed(name)) for name in PROCESSES},
+    "kill-supervisor": ("kill -9 of the supervisor", supervisor_killed),
     "redis-wiped": ("FLUSHALL", redis_wiped),
     "snapshots-deleted": ("all snapshots deleted", snapshots_deleted),
     "views-lost": ("candles and trades damaged", views_lost),

@@ -84,6 +84,16 @@ class Instance:
         await self.until_ready(None, lambda rows: rows[name]["pid"] not in (None, before))
         return time.monotonic() - began
 
+    async def kill_all(self) -> float:
+        """`kill -9` of the supervisor, which takes everything along; the seconds until all of it, started anew, is
+        ready."""
+        assert self._up is not None, "it runs"
+        began = time.monotonic()
+        os.kill((await self.status())["supervisor"]["pid"], signal.SIGKILL)
+        await asyncio.wait_for(self._up.wait(), READY_WITHIN_S)
+        await self.up()
+        return time.monotonic() - began
+
     async def until_ready(
         self, names: set[str] | None, also: Callable[[dict[str, dict[str, Any]]], bool] = lambda _rows: True
     ) -> None:

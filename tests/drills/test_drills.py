@@ -10,6 +10,7 @@ def test_every_row_that_can_be_practised_has_a_drill():
     killed = {name.removeprefix("kill-") for name in DRILLS if name.startswith("kill-")}
     assert killed == {
         "api", "matching", "wallet", "marketdata", "settlement", "desk", "exchange", "valkey", "postgres", "kafka",
+        "supervisor",
     }  # fmt: skip
     assert DRILLS.keys() - {f"kill-{name}" for name in killed} == {
         "redis-wiped", "snapshots-deleted", "views-lost", "older-backup",
