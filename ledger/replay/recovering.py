@@ -30,6 +30,8 @@ MARGIN = 1000
 """Ids are lifted this far past the highest: some were given to what never reached the journal."""
 ATTEMPT_MS = 15_000
 """How long what the desk may have sent is still good."""
+WRITTEN_TO = "Somebody is writing to these books: stop the exchange, and recover them then."
+Said = tuple[int, str, int, str, int | None]
 AGAIN = "Restore the backup again, with everything stopped, and recover before anything else."
 
 
@@ -44,12 +46,14 @@ class Recovered:
 async def recover(settings: Settings, progress: Progress = lambda _done, _total: None) -> Recovered:
     """The books as the topics say; Broken says why they stay as they were."""
     async with books(settings) as connection:
+        if await connection.fetchval(query("replay.somebody_writes")):
+            raise Broken(WRITTEN_TO)
         try:
             async with connection.transaction(isolation="repeatable_read"):
                 await connection.execute(query("replay.lock_books"))
                 return await _Recovery(settings, connection, progress).run()
         except asyncpg.LockNotAvailableError as error:
-            raise Broken("Somebody is writing to these books: stop the exchange, and recover them then.") from error
+            raise Broken(WRITTEN_TO) from error
         except asyncpg.UndefinedTableError as error:
             raise Broken("These books have no tables: restore a backup, or run `tidemark migrate`, first.") from error
         except asyncpg.IntegrityConstraintViolationError as error:
@@ -64,6 +68,9 @@ class _Recovery:
         self._schema = settings.postgres_schema
         self._count = Count(progress)
         self._rows: dict[str, int] = {}
+        self._restored = 0
+        self._highest: dict[int, int] = {}
+        """The highest id of a command: of the restored tables, and by partition of what was read since."""
         self._topics = Topics(settings)
         self._tables = Tables(connection)
         self._writer = Writer(connection, self._rows)
@@ -90,6 +97,7 @@ class _Recovery:
 
     async def _begin(self, following: Following) -> None:
         """Commands go on behind the last one that the books have decided."""
+        self._restored = await self._connection.fetchval(query("replay.last_command"))
         following.marks = await self._tables.marks()
         for (topic, partition), marks in following.marks.items():
             if topic == EXECUTIONS.name:
@@ -103,10 +111,7 @@ class _Recovery:
 
     async def new_commands(self, asked: Sequence[Asked]) -> Sequence[Asked]:
         """The same; one that the tables know otherwise was given after the restore."""
-        await self._writer.settled()
-        ids = [one.command.command_id for one in asked]
-        rows = await self._connection.fetch(query("replay.known_commands"), ids)
-        there = {row["id"]: tuple(row) for row in rows}
+        there = await self._known([one.command.command_id for one in asked if self._may_be_known(one)])
         for one in asked:
             said = _said(one)
             if there.get(said[0], said) != said:
@@ -115,6 +120,19 @@ class _Recovery:
                     f"after they were restored. {AGAIN}"
                 )
         return [one for one in asked if one.command.command_id not in there]
+
+    def _may_be_known(self, one: Asked) -> bool:
+        """Whether it is not above every id of the restored tables, and of what its partition has told by now."""
+        highest, command_id = self._highest.get(one.partition, self._restored), one.command.command_id
+        self._highest[one.partition] = max(highest, command_id)
+        return command_id <= highest
+
+    async def _known(self, command_ids: Sequence[int]) -> dict[int, Said]:
+        if not command_ids:
+            return {}
+        await self._writer.settled()
+        rows = await self._connection.fetch(query("replay.known_commands"), command_ids)
+        return {row["id"]: tuple(row) for row in rows}
 
     async def _require_right(self) -> None:
         if wrong := await differences(self._connection):
@@ -126,7 +144,7 @@ class _Recovery:
         await self._connection.execute(query("replay.lift_ids"), entry_id, MARGIN)
 
 
-def _said(one: Asked) -> tuple[int, str, int, str, int | None]:
+def _said(one: Asked) -> Said:
     command = one.command
     kind = COMMAND_TYPES[type(command)]
     return (command.command_id, command.market, command.number, kind, getattr(command, "order_id", None))

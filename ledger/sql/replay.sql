@@ -155,6 +155,9 @@ select id from books.users where id = any ($1::bigint[]) and is_admin
 -- name: entered_transfers
 select id from books.transfers where id = any ($1::bigint[])
 
+-- name: last_command
+select coalesce(max(id), 0) from commands
+
 -- name: known_commands
 select id, market, number, kind, order_id from commands where id = any ($1::bigint[])
 
@@ -193,10 +196,19 @@ from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = 
 select p.relid, p.tuples_processed from pg_stat_progress_copy p join pg_stat_activity a using (pid)
 where p.datname = current_database() and a.application_name in ('pg_dump', 'pg_restore')
 
+-- name: somebody_writes
+-- Whether rows are being written now. A vacuum locks a table too, in a mode of its own, and writes none.
+select exists (select from pg_locks l join pg_class c on c.oid = l.relation join pg_namespace n on n.oid = c.relnamespace
+               where n.nspname = current_schema() and c.relkind = 'r'
+                     and l.database = (select oid from pg_database where datname = current_database())
+                     and l.mode in ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock'))
+
 -- name: lock_books
--- Nobody writes while the books are recovered; who reads is not kept out.
+-- Nobody writes while the books are recovered; who reads is not kept out. A vacuum that is at work by itself gives way to
+-- whoever waits for a second.
+set local lock_timeout = '10s';
 lock table watermarks, wallets, orders, commands, batches, system_accounts, transfers, trades, users, outbox
-    in exclusive mode nowait
+    in exclusive mode
 
 -- name: next_transfer
 select coalesce(max(id), 0) + 1 from transfers

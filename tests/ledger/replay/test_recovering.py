@@ -1,3 +1,4 @@
+import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -119,6 +120,24 @@ async def test_what_was_in_flight_is_decided_once_after_the_recovery(
     floor.start()
     await floor.trade(20)
     assert (await copy(settings, f"{settings.namespace}_again")).compared.first == []
+
+
+async def waits_for_a_lock(connection: Any) -> bool:
+    waiting = "select exists (select from pg_locks l join pg_class c on c.oid = l.relation where not l.granted {})"
+    ours = "and c.relnamespace = current_schema()::text::regnamespace"
+    return bool(await connection.fetchval(waiting.format(ours)))
+
+
+async def test_a_vacuum_is_waited_for(database: Settings, kafka_topics: Settings) -> None:
+    await migrate(database)
+    async with books(database) as vacuum, books(database) as connection:
+        async with vacuum.transaction():
+            await vacuum.execute("lock table wallets in share update exclusive mode")
+            recovering = asyncio.create_task(recover(database))
+            while not await waits_for_a_lock(connection):
+                assert not recovering.done(), await recovering
+                await asyncio.sleep(0.01)
+        assert (await recovering).rows == {}
 
 
 async def test_books_that_were_used_after_the_restore_are_refused(
