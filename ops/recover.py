@@ -56,9 +56,11 @@ async def _recover(settings: Settings) -> "Recovered":
     from ledger.migrate import migrate
     from ledger.replay.recovering import recover
     from ops.journal import require_kafka
+    from ops.stopped import require_stopped
     from runtime import collector
 
     await require_kafka(settings)
+    await require_stopped(settings)
     await migrate(settings)
     collector.spare()
     with Progress("records", 0) as bar:

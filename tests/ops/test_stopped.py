@@ -1,8 +1,10 @@
 import dataclasses
+import re
 
 import pytest
 
 from ledger.connection import books
+from ops.recover import _recover
 from ops.stopped import require_stopped
 from runtime import postgres
 from runtime.embedded.program import Broken
@@ -24,6 +26,12 @@ async def test_while_a_process_has_the_books_open_none_are_put_in_their_place(
         )
         async with books(database) as connection:
             assert await connection.fetchval("select count(*) from migrations") > 0
+
+
+async def test_while_a_process_has_the_books_open_none_are_recovered(stack: Settings) -> None:
+    async with await postgres.pool(stack, min_size=1, max_size=1, application="desk"):
+        with pytest.raises(Broken, match=re.escape("The exchange is running on these books (desk)")):
+            await _recover(stack)
 
 
 async def test_an_exchange_in_another_name_space_is_in_nobodys_way(database: Settings) -> None:
