@@ -16,6 +16,7 @@ from runtime.embedded.program import Broken
 from runtime.settings import Settings
 from runtime.telemetry import metrics
 
+FIRST_S = 15.0
 SHARE = 100
 """After a proof that took a second, nothing is proved for so many."""
 AWAY: tuple[type[Exception], ...] = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, Broken)
@@ -23,11 +24,11 @@ log = logging.getLogger(__name__)
 
 
 async def prove_for_ever(settings: Settings) -> None:
-    """The first proof comes after the first pause: a start has other things to do."""
+    """The first proof comes soon: a start has other things to do, but who starts again and again is proved as well."""
     task = asyncio.current_task()
     assert task is not None
     task.add_done_callback(_ended)
-    pause_s: float = settings.prove_every_s
+    pause_s = min(FIRST_S, settings.prove_every_s)
     while settings.prove_every_s:
         await asyncio.sleep(pause_s)
         try:

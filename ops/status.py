@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from runtime.embedded.status import Row, all_ready, rows
 from runtime.settings import load
 
-HEADINGS = ("NAME", "PID", "STATE", "ADDRESS", "LAG")
+HEADINGS = ("NAME", "PID", "STATE", "RESTARTS", "ADDRESS", "LAG")
 PARTITION_HEADINGS = ("NAME", "TOPIC", "PARTITION", "NEXT", "LAG")
 
 
@@ -36,7 +36,7 @@ def as_json(found: list[Row]) -> str:
 
 def as_table(found: list[Row]) -> str:
     """A line per process."""
-    return _columns(HEADINGS, [(row.name, row.pid, row.state, row.address, row.lag) for row in found])
+    return _columns(HEADINGS, [(row.name, row.pid, row.state, row.restarts, row.address, row.lag) for row in found])
 
 
 def partitions(found: list[Row]) -> str:

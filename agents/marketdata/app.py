@@ -17,6 +17,7 @@ from agents.marketdata import telling
 from agents.marketdata.store import Message, Value, ViewStore
 from agents.marketdata.view import View
 from runtime.redis import UNWELL
+from runtime.telemetry import metrics
 from schemas.views import (
     HEAD_BYTES,
     CandleView,
@@ -120,14 +121,18 @@ class Publisher:
         self._wake.clear()
         began, worked = self._now(), time.thread_time()
         views = self._views()
+        seen_ms = [views[market].time_ms for market in self._touched if market in views]
         values, messages = self._collect(views, self._touched)
-        again_at = began + max(DELTA_SECONDS, (time.thread_time() - worked) * (1 + REST))
+        worked = time.thread_time() - worked
         if values or messages:
             await self._store.write(values, messages)
+            metrics.VIEW_PASS_SECONDS.observe(worked)
+            if messages and seen_ms:
+                metrics.VIEW_DELAY_SECONDS.observe(max(0, self._clock_ms() - max(seen_ms)) / 1000)
         if self._now() - self._healed >= HEAL_SECONDS:
             self._healed = self._now()
             await self._heal(views)
-        return again_at
+        return began + max(DELTA_SECONDS, worked * (1 + REST))
 
     def _collect(self, views: Mapping[str, View], markets: set[str]) -> tuple[list[Value], list[Message]]:
         """What is to be said of these markets now; the rest of them stays touched."""
@@ -197,6 +202,7 @@ class Publisher:
             if (book_head, ticker_head) == (shown.book_head, shown.ticker_head):
                 shown.ahead = 0
             elif not self._is_ahead(shown, seq_of(book_head)):
+                metrics.VIEWS_HEALED.inc(shown.book_seq >= 0)  # what was never written is not lost
                 shown.forget()
             if shown.book_seq != shown.view.seq:
                 self.touch(shown.view.market)

@@ -5,6 +5,7 @@ reason and the last lines of its log.
 """
 
 import asyncio
+import dataclasses
 import logging
 import os
 import time
@@ -17,7 +18,7 @@ from runtime.embedded import life, runfiles
 from runtime.embedded.home import Home
 from runtime.embedded.life import Life
 from runtime.embedded.logfiles import LogFile, stamp
-from runtime.embedded.program import Broken, NotReady, Program, Progress, quiet
+from runtime.embedded.program import RESTARTS, Broken, Command, NotReady, Program, Progress, quiet
 from runtime.embedded.runfiles import RunFile, State
 
 FIRST_PAUSE_S = 0.1
@@ -44,6 +45,10 @@ class Backoff:
         pause_s = FIRST_PAUSE_S if was_ready_for_s >= HEALTHY_AFTER_S else self._next_s
         self._next_s = min(2 * pause_s, LONGEST_PAUSE_S)
         return pause_s
+
+
+def _counted(command: Command, restarts: int) -> Command:
+    return dataclasses.replace(command, env={**command.env, RESTARTS: str(restarts)})
 
 
 class Child(Service):
@@ -166,7 +171,7 @@ class Child(Service):
         self.log_file.rotate_if_large()
         log = self.log_file.open()
         try:
-            self._command = self._program.command()
+            self._command = _counted(self._program.command(), self.restarts)
             new = life.start(self._command, log)
         finally:
             os.close(log)

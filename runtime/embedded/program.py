@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
+RESTARTS = "TIDEMARK_RESTARTS"
+"""The variable that tells a child how often it was started again."""
 Progress = Callable[[str], None]
 """Takes one line for a person who waits; silence is `quiet`."""
 

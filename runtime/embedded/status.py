@@ -41,8 +41,8 @@ class Followed:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Row:
-    """One process. `lag` is the number of records that it has not applied yet, where it says so: the sum of its
-    partitions'."""
+    """One process. `restarts` counts its lives since the supervisor's start; `lag` is the number of records that it has
+    not applied yet, where it says so: the sum of its partitions'."""
 
     name: str
     pid: int | None
@@ -50,6 +50,7 @@ class Row:
     address: str | None
     lag: int | None = None
     partitions: tuple[Followed, ...] = ()
+    restarts: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -81,7 +82,13 @@ async def rows(settings: Settings) -> list[Row]:
     own = [row.name for row in ROWS if exists(row)]
     own += [name for name in known.files if name not in ORDER and name.rpartition("-")[0] in own]
     asked = [_server_row(known, *server) for server in _servers(settings)] + [_own_row(known, name) for name in own]
-    return sorted([_supervisor_row(known), *await asyncio.gather(*asked)], key=lambda row: _place(row.name))
+    found = [_supervisor_row(known), *await asyncio.gather(*asked)]
+    return sorted((_counted(row, known) for row in found), key=lambda row: _place(row.name))
+
+
+def _counted(row: Row, known: Known) -> Row:
+    file = known.files.get(row.name)
+    return row if file is None else dataclasses.replace(row, restarts=file.restarts)
 
 
 def all_ready(found: list[Row]) -> bool:

@@ -60,6 +60,7 @@ def _histogram(name: str, help: str, *labels: str, buckets: Sequence[float] = SE
 LOG_LINES = _counter("tidemark_log_lines_total", "Lines written to the log.", "level")
 LOG_LINES_SUPPRESSED = _counter("tidemark_log_lines_suppressed_total", "Lines of a noisy library left out.", "library")
 LOOP_LAG = _histogram("tidemark_event_loop_lag_seconds", "How late the event loop ran a timer.")
+RESTARTS = _gauge("tidemark_process_restarts", "How often the supervisor has started this process again.")
 PART_READY = _gauge("tidemark_part_ready", "1 when the part was ready at the last question, else 0.", "part")
 TOPIC_DIFFERENCES = _gauge("tidemark_topic_differences", "Differences between the table of topics and the broker.")
 LAG = _gauge("tidemark_lag_records", "Records of a followed partition not applied yet.", "topic", "partition")
@@ -104,6 +105,11 @@ SOCKETS_CLOSED = _counter("tidemark_sockets_closed_total", "Connections closed b
 SOCKET_FRAMES = _counter("tidemark_socket_frames_total", "Frames written to WebSocket connections.")
 SOCKET_PASS_SECONDS = _histogram("tidemark_socket_pass_seconds", "How long one pass over all waiting sockets worked.")
 SOCKET_RESTARTS = _counter("tidemark_socket_feed_restarts_total", "Books read anew because their deltas did not join.")
+VIEW_PASS_SECONDS = _histogram("tidemark_view_pass_seconds", "How long one pass over all changed views worked.")
+VIEW_DELAY_SECONDS = _histogram(
+    "tidemark_view_delay_seconds", "How old the newest change of a book was when Redis had been told of it."
+)
+VIEWS_HEALED = _counter("tidemark_views_healed_total", "Views that were found missing or changed in Redis.")
 WINDOWS_OPEN = _gauge("tidemark_windows_open", "Windows of small purchases that wait for more, in this process.")
 WINDOW_AGE = _gauge("tidemark_window_age_seconds", "How long the oldest of these windows has been open.")
 DESK_ANSWERS = _counter(

@@ -7,11 +7,13 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
+from runtime.embedded.program import RESTARTS
 from runtime.telemetry import metrics
 
 Part = Callable[[], Awaitable[str | None]]
@@ -42,6 +44,7 @@ async def _ask(part: Part) -> str | None:
 
 def routes(parts: Mapping[str, Part]) -> list[web.RouteDef]:
     """The three routes, for any application."""
+    metrics.RESTARTS.set(int(os.environ.get(RESTARTS, "0")))
 
     async def live(_request: web.Request) -> web.Response:
         return _json({"live": True})

@@ -72,6 +72,20 @@ async def test_a_fault_of_the_proof_is_told(
     ]
 
 
+async def test_the_first_proof_does_not_wait_for_the_long_pause(
+    database: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proving, "FIRST_S", 0.01)
+    await seed(database)
+    proofs = asyncio.create_task(prove_for_ever(dataclasses.replace(database, prove_every_s=100_000)))
+    while not shown():
+        assert not proofs.done()
+        await asyncio.sleep(0.01)
+    proofs.cancel()
+    await asyncio.wait({proofs})
+    assert shown() == dict.fromkeys(INVARIANTS, 0)
+
+
 async def test_books_that_are_away_are_asked_again_later(space: Settings) -> None:
     with pytest.raises(AWAY):
         await prove(dataclasses.replace(space, postgres_port=1))

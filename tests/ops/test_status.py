@@ -14,16 +14,19 @@ FOLLOWED = (Followed("executions", 0, 120, 0), Followed("executions", 1, 57, 3))
 ROWS = [
     Row("supervisor", 7, State.READY, None),
     Row("kafka", None, State.NOT_READY, "127.0.0.1:9092"),
-    Row("wallet", 12, State.READY, "127.0.0.1:20001", 3, FOLLOWED),
+    Row("wallet", 12, State.READY, "127.0.0.1:20001", 3, FOLLOWED, 2),
 ]
 
 
 def test_the_array_has_exactly_these_fields() -> None:
     assert json.loads(as_json(ROWS)) == [
-        {"name": "supervisor", "pid": 7, "state": "ready", "address": None, "lag": None, "partitions": []},
+        {
+            "name": "supervisor", "pid": 7, "state": "ready", "address": None, "lag": None, "partitions": [],
+            "restarts": 0,
+        },
         {
             "name": "kafka", "pid": None, "state": "not ready", "address": "127.0.0.1:9092", "lag": None,
-            "partitions": [],
+            "partitions": [], "restarts": 0,
         },
         {
             "name": "wallet", "pid": 12, "state": "ready", "address": "127.0.0.1:20001", "lag": 3,
@@ -31,6 +34,7 @@ def test_the_array_has_exactly_these_fields() -> None:
                 {"topic": "executions", "partition": 0, "next": 120, "lag": 0},
                 {"topic": "executions", "partition": 1, "next": 57, "lag": 3},
             ],
+            "restarts": 2,
         },
     ]  # fmt: skip
 
@@ -45,10 +49,10 @@ def test_the_partitions_are_shown_when_they_are_asked_for() -> None:
 
 def test_the_table_is_aligned() -> None:
     assert as_table(ROWS).splitlines() == [
-        "NAME        PID  STATE      ADDRESS          LAG",
-        "supervisor  7    ready      -                -",
-        "kafka       -    not ready  127.0.0.1:9092   -",
-        "wallet      12   ready      127.0.0.1:20001  3",
+        "NAME        PID  STATE      RESTARTS  ADDRESS          LAG",
+        "supervisor  7    ready      0         -                -",
+        "kafka       -    not ready  0         127.0.0.1:9092   -",
+        "wallet      12   ready      2         127.0.0.1:20001  3",
     ]
 
 

@@ -12,6 +12,7 @@ from agents.marketdata.app import BOOK_SECONDS, Publisher
 from agents.marketdata.store import Message, Value
 from agents.marketdata.view import View
 from agents.marketdata.window import WINDOW_MS
+from runtime.telemetry import metrics
 from schemas.executions import decode_execution
 from schemas.views import (
     HEAD_BYTES,
@@ -100,6 +101,12 @@ async def floor() -> AsyncIterator[Floor]:
         await task
 
 
+def sampled(name: str) -> float:
+    value = metrics.registry.get_sample_value(name)
+    assert value is not None
+    return value
+
+
 async def test_one_change_goes_out_as_book_ticker_delta_and_trade(floor: Floor):
     floor.exchange.place("sell", 100, 5, user_id=2)
     floor.exchange.place("buy", 100, 2)
@@ -110,6 +117,16 @@ async def test_one_change_goes_out_as_book_ticker_delta_and_trade(floor: Floor):
     (delta,) = map(decode_delta, floor.store.on(depth_channel(SYMBOL)))
     assert (delta.first_seq, delta.last_seq, delta.asks) == (1, 3, [("1.00", "0.0003")])
     assert len(floor.store.on(trades_channel(SYMBOL))) == 1
+
+
+async def test_each_pass_tells_how_long_it_worked_and_how_old_the_change_was(floor: Floor):
+    passes = sampled("tidemark_view_pass_seconds_count")
+    delays = sampled("tidemark_view_delay_seconds_count")
+    floor.exchange.place("sell", 100, 3)
+    floor.follow()
+    await floor.shows()
+    assert sampled("tidemark_view_pass_seconds_count") > passes
+    assert sampled("tidemark_view_delay_seconds_count") > delays
 
 
 async def test_under_load_books_are_few_and_deltas_leave_no_hole(floor: Floor):
@@ -148,13 +165,14 @@ async def test_after_an_outage_everything_is_there_again_and_the_hole_shows(floo
 async def test_a_value_that_was_lost_or_changed_is_written_again(floor: Floor, key: str):
     floor.follow()
     await floor.shows()
-    whole = dict(floor.store.values)
+    whole, healed = dict(floor.store.values), sampled("tidemark_views_healed_total")
     del floor.store.values[key]
     while floor.store.values != whole:
         await asyncio.sleep(0.005)
     floor.store.values[key] = Value(key, 0, b"something else")
     while floor.store.values != whole:
         await asyncio.sleep(0.005)
+    assert sampled("tidemark_views_healed_total") == healed + 2
 
 
 async def test_a_newer_view_is_left_to_its_owner_until_nobody_owns_it(floor: Floor):

@@ -74,6 +74,9 @@ async def test_a_killed_child_is_healed_and_both_logs_say_why(
         assert f"{why}. The last lines of {child.log_file.path}:\n    serving" in caplog.text
         healed = RunFile(name="wallet", state=State.READY, restarts=1, reason="was killed by SIGKILL")
         assert runfiles.read(home) == {"wallet": healed}
+        environment = Path(f"/proc/{pid_of(child)}/environ")
+        if environment.exists():  # where the kernel keeps it
+            assert b"\0TIDEMARK_RESTARTS=1\0" in b"\0" + environment.read_bytes()
 
 
 async def test_a_child_that_never_gets_ready_fails_the_start_with_its_last_lines(

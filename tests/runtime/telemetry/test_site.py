@@ -67,6 +67,13 @@ async def test_metrics_are_served_in_the_words_of_prometheus(monkeypatch):
     assert "tidemark_event_loop_lag_seconds_bucket" in text
 
 
+async def test_a_process_tells_how_often_it_was_started_again(monkeypatch):
+    monkeypatch.setenv("TIDEMARK_RESTARTS", "3")
+    async with Site({}) as one:
+        _, _, text = await get(await one.start(0), "/metrics")
+    assert "\ntidemark_process_restarts 3.0\n" in text
+
+
 async def test_a_port_is_free_again_after_the_stop():
     one = Site({})
     port = int((await one.start(0)).rpartition(":")[2])
