@@ -70,8 +70,9 @@ RESTARTS = _gauge(EVERY, "tidemark_process_restarts", "How often the supervisor 
 PART_READY = _gauge(EVERY, "tidemark_part_ready", "1 when the part was ready at the last question, else 0.", "part")
 TOPIC_DIFFERENCES = _gauge(API, "tidemark_topic_differences", "Differences between the table of topics and the broker.")
 LAG = _gauge(
-    f"{AGENTS}, {DESK}", "tidemark_lag_records", "Records of a followed partition not applied yet.", "topic", "partition"
-)
+    f"{AGENTS}, {DESK}", "tidemark_lag_records", "Records of a followed partition not applied yet.",
+    "topic", "partition",
+)  # fmt: skip
 NEXT_OFFSET = _gauge(
     AGENTS, "tidemark_next_offset", "Where a followed partition goes on: all below is applied.", "topic", "partition"
 )
