@@ -268,11 +268,18 @@ def encode_execution(
     place: tuple[str, int, int, int, int, int, bool], command: Command | None, events: Sequence[Event]
 ) -> bytes:
     """The bytes of a record before it is chained. `place` is the first seven fields; the same gives the same bytes."""
+    market, seq, partition, offset, time_ms, part, last = place
+    kind: str | None
+    command_id: int | None
     if command is None:
-        return _encoder.encode(Execution(*place, None, None, "", events))
-    if type(command) is Tick:
-        return _encoder.encode(Execution(*place, "tick", None, "", events))
-    return _encoder.encode(Execution(*place, COMMAND_TYPES[type(command)], command.command_id, command.reply, events))
+        kind, command_id, reply = None, None, ""
+    elif type(command) is Tick:
+        kind, command_id, reply = "tick", None, ""
+    else:
+        kind, command_id, reply = COMMAND_TYPES[type(command)], command.command_id, command.reply
+    return _encoder.encode(
+        Execution(market, seq, partition, offset, time_ms, part, last, kind, command_id, reply, events)
+    )
 
 
 def decode_execution(value: bytes) -> ChainedExecution:

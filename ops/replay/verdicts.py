@@ -6,7 +6,6 @@ Each process proves one partition at a time and says over a pipe how far it is; 
 import asyncio
 import contextlib
 import functools
-import gc
 import multiprocessing
 import multiprocessing.connection
 import signal
@@ -19,6 +18,7 @@ from typing import Any
 import uvloop
 
 from agents.matching.agent import PROGRAM
+from runtime.collector import spare
 from runtime.embedded.program import Broken
 from runtime.journal import errors
 from runtime.journal.comparing import counted
@@ -105,7 +105,7 @@ def _run(settings: Settings, stretch: Stretch, tell: Callable[[int, int], None])
 
 async def verdict(settings: Settings, stretch: Stretch, tell: Callable[[int, int], None]) -> Verdict:
     """As `--json` has it."""
-    gc.freeze()  # nothing that is here already is ever garbage
+    spare()
     began = time.perf_counter()
     found = await verify(PROGRAM, settings, stretch, tell)
     seconds = time.perf_counter() - began

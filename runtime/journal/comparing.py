@@ -4,6 +4,7 @@ A repeat is no difference while its chain is the one that it had; a missing, cha
 named by its place in the topic and by the journal offset that it answers.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Generic, NamedTuple
 
@@ -87,9 +88,9 @@ class Comparison:
         """So many records are expected and were not found yet."""
         return len(self._expected)
 
-    def expect(self, value: bytes) -> None:
-        """The journal gives this record next."""
-        self._expected.append(value)
+    def expect(self, values: Iterable[bytes]) -> None:
+        """The journal gives these records next."""
+        self._expected += values
 
     def find(self, records: Iterable[Record]) -> None:
         """The topic says these next."""
@@ -271,21 +272,24 @@ class Verification(Generic[C, E]):
         if not records:
             return
         relevant = concerning(records, self.market)
+        values: defaultdict[tuple[str, bytes], list[bytes]] = defaultdict(list)
         for outgoing in self.partition.run(relevant):
-            comparison = self.comparisons.get((outgoing.topic, outgoing.key))
+            values[outgoing.topic, outgoing.key].append(outgoing.value)
+        for (topic, key), some in values.items():
+            comparison = self.comparisons.get((topic, key))
             if comparison is None:
-                if outgoing.topic not in self._topics or self.market not in (None, outgoing.key.decode()):
+                if topic not in self._topics or self.market not in (None, key.decode()):
                     continue
-                comparison = self._comparison(outgoing.topic, outgoing.key)
-            comparison.expect(outgoing.value)
+                comparison = self._comparison(topic, key)
+            comparison.expect(some)
         self.partition.next_offset = records[-1].offset + 1
         self.commands += len(relevant)
 
     def find(self, topic: str, records: Sequence[Record]) -> None:
         """The next records of an output topic."""
-        by_key: dict[bytes, list[Record]] = {}
+        by_key: defaultdict[bytes, list[Record]] = defaultdict(list)
         for record in records:
-            by_key.setdefault(record.key or b"", []).append(record)
+            by_key[record.key or b""].append(record)
         for key, some in by_key.items():
             if self.market is None or key == self.market.encode():
                 (self.comparisons.get((topic, key)) or self._comparison(topic, key)).find(some)

@@ -38,7 +38,7 @@ class Reader:
         consumer = self._consumer()
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await consumer.start()
+                await _started(consumer, topic)
                 begins = await consumer.beginning_offsets(list(tps.values()))
                 ends = await consumer.end_offsets(list(tps.values()))
         except (KafkaError, TimeoutError) as error:
@@ -53,7 +53,7 @@ class Reader:
         consumer = self._consumer()
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await consumer.start()
+                await _started(consumer, topic)
                 found = await consumer.offsets_for_times({tp: max(0, time_ms)})
         except (KafkaError, TimeoutError) as error:
             raise Unwell(f"{topic}/{partition} cannot be searched by time: {error!r}") from error
@@ -103,3 +103,9 @@ class Reader:
             raise Unwell(f"{topic}/{partition} cannot be read: {error!r}") from error
         finally:
             await kafka.stop(consumer)
+
+
+async def _started(consumer: Any, topic: str) -> None:
+    """Knowing who leads the topic: a question before that is asked again only after a tenth of a second."""
+    await consumer.start()
+    await consumer._client.add_topic(topic)

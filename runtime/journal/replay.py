@@ -11,8 +11,6 @@ from runtime.journal.lane import RUN_RECORDS, Source
 from runtime.journal.machine import Program, Record
 from runtime.journal.partition import Outgoing, Partition
 
-AT_ONCE = 1000
-
 
 async def replay(
     program: Program[Any, Any], source: Source, topic: str, partition: int, stop: int
@@ -36,8 +34,8 @@ async def bring_to(
 ) -> None:
     """Execute everything below `stop`, or of it what concerns one market."""
     async for records in source.read(topic, state.number, state.next_offset, stop):
-        for start in range(0, len(records), AT_ONCE):
-            some = records[start : start + AT_ONCE]
+        for start in range(0, len(records), RUN_RECORDS):
+            some = records[start : start + RUN_RECORDS]
             state.run(concerning(some, market))
             state.next_offset = some[-1].offset + 1
             progress(state.next_offset)

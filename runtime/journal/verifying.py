@@ -12,10 +12,11 @@ from typing import Any
 from runtime.journal.bulk import Bulk
 from runtime.journal.comparing import Verification, read
 from runtime.journal.errors import Refused
+from runtime.journal.lane import RUN_RECORDS
 from runtime.journal.machine import Program, Record
 from runtime.journal.partition import Partition
 from runtime.journal.reader import Reader
-from runtime.journal.replay import AT_ONCE, bring_to, within
+from runtime.journal.replay import bring_to, within
 from runtime.journal.snapshots import Snapshots
 from runtime.settings import Settings
 
@@ -173,8 +174,8 @@ class _Run:
         self, verification: Verification[Any, Any], first: int, stop: int, feeds: Sequence[Feed]
     ) -> None:
         async for records in self._source.read(self._journal, self._partition, first, stop):
-            for start in range(0, len(records), AT_ONCE):
-                verification.execute(records[start : start + AT_ONCE])
+            for start in range(0, len(records), RUN_RECORDS):
+                verification.execute(records[start : start + RUN_RECORDS])
                 for feed in feeds:
                     await feed.reach(verification.executed, verification)
                 verification.judge()
