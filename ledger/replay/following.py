@@ -17,7 +17,7 @@ from runtime.journal.watermark import resume_at
 from schemas.entries import Entry
 from schemas.topics import BATCHES, COMMANDS, EXECUTIONS, FILLS, LEDGER_ENTRIES
 
-ROWS_AT_ONCE = 20_000
+ROWS_AT_ONCE = 40_000
 Ends = Mapping[Place, int]
 Progress = Callable[[int, int], None]
 """Told how many of how many records are read."""
