@@ -62,7 +62,10 @@ class Machine(Protocol[C_contra, E_co]):
     """One market."""
 
     def apply(self, command: C_contra, now_ms: int, /) -> Sequence[E_co] | Parked:
-        """What happened; empty when nothing did. A `Parked` promises that nothing changed."""
+        """What happened; empty when nothing did. A `Parked` promises that nothing changed.
+
+        Events are encoded when the whole run is applied, so a machine never changes what it has returned.
+        """
         ...
 
     def snapshot(self) -> bytes:

@@ -138,6 +138,31 @@ def test_a_bug_in_a_machine_is_not_swallowed_and_its_place_is_known():
     assert partition.at == ("M", 1)
 
 
+@pytest.mark.parametrize(("step", "place"), [("decode", ("#3", 1)), ("apply", ("M", 1)), ("encode", ("M", 1))])
+def test_a_bug_in_any_step_is_known_by_its_record_in_the_midst_of_a_run(step, place):
+    def fail_at_one(offset: int) -> None:
+        if offset == 1:
+            raise ArithmeticError("a bug")
+
+    def decode(record):
+        fail_at_one(record.offset)
+        return PROGRAM.decode(record)
+
+    def encode(head, command, events, machine):
+        fail_at_one(head[3])
+        return PROGRAM.streams[0].encode(head, command, events, machine)
+
+    buggy = {
+        "decode": dataclasses.replace(PROGRAM, decode=decode),
+        "apply": PROGRAM,
+        "encode": dataclasses.replace(PROGRAM, streams=(dataclasses.replace(PROGRAM.streams[0], encode=encode),)),
+    }[step]
+    partition = Partition(buggy, 3)
+    with pytest.raises(ArithmeticError):
+        run(command("open", "M"), command("fail", "M"), command("add", "M", 1, 1), partition=partition)
+    assert partition.at == place
+
+
 def test_a_record_that_was_applied_is_never_applied_again():
     partition = Partition(PROGRAM, 3)
     run(command("open", "M"), partition=partition)
