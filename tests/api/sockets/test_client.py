@@ -7,7 +7,8 @@ import socket as sockets
 import aiohttp
 import pytest
 
-from api.sockets import limits
+from api.sockets import client as connection
+from api.sockets import limits, reception
 from api.sockets.outlet import MOST_WAITING
 from api.tokens import AccessTokens
 from runtime import redis
@@ -184,9 +185,33 @@ async def test_at_the_end_everybody_is_told_good_bye(settings_of_door, a_door, c
 async def publish(door, market, seq, size=0):
     """Tells a ticker as the market data agent does, as large as it takes."""
     settings = door.services.settings
-    value = Ticker(market, seq, "1", "1", "1", "1", "1" + "0" * size, "1", None, None, None)
+    value = encode_view(Ticker(market, seq, "1", "1", "1", "1", "1" + "0" * size, "1", None, None, None))
     async with redis.client(settings) as connection:
-        await connection.publish(settings.redis_key(ticker_key(market)), encode_view(value))
+        await connection.set(settings.redis_key(ticker_key(market)), value)  # for whoever does not hear the message
+        await connection.publish(settings.redis_key(ticker_key(market)), value)
+
+
+async def test_who_does_not_answer_a_ping_is_let_go_and_who_does_stays(client, connect, market, monkeypatch):
+    monkeypatch.setattr(reception, "HEARTBEAT_S", 0.2)
+    async with connect(client) as alive, connect(client, autoping=False) as gone:
+        for one in (alive, gone):
+            await one.subscribe(f"ticker:{market}")
+        pings, listening = 0, asyncio.create_task(alive.next())
+        while (message := await gone.ws.receive(60)).type is not aiohttp.WSMsgType.CLOSED:
+            assert message.type in (aiohttp.WSMsgType.PING, aiohttp.WSMsgType.CLOSE), message
+            pings += message.type is aiohttp.WSMsgType.PING
+        assert pings == 1
+        await alive.say(op="ping", id="still here")
+        assert await listening == {"op": "pong", "id": "still here"}
+
+
+async def test_who_asks_for_nothing_is_closed_after_a_while(client, connect, market, monkeypatch):
+    monkeypatch.setattr(connection, "IDLE_S", 0.3)
+    async with connect(client) as busy, connect(client) as idle:
+        await busy.subscribe(f"ticker:{market}")
+        assert await idle.next() == connection.IDLE == 4000
+        await busy.say(op="ping")
+        assert await busy.next() == {"op": "pong"}
 
 
 async def test_a_slow_reader_is_cut_off_and_the_others_notice_nothing(client, door, market, connect):
