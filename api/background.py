@@ -5,6 +5,8 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
+DEAF_S = 6.0
+"""Longer than a Kafka client may take to say goodbye."""
 log = logging.getLogger("api")
 
 
@@ -25,10 +27,14 @@ class Background:
         await asyncio.shield(self._failed)
 
     async def close(self) -> None:
-        """Cancels everything and waits for it."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Cancels everything and waits for it; again where a library has swallowed the word."""
+        pending = set(self._tasks)
+        while pending:
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=DEAF_S)
+            for task in pending:
+                log.warning("the task %s did not hear that it is to end; told again", task.get_name())
         self._failed.cancel()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
