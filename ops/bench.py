@@ -25,7 +25,7 @@ MODULES = (
     "agents.matching.bench.measure",
     "agents.wallet.bench",
     "ops.replay.bench",
-    "ledger.replay.bench",
+    "ops.replay.books_bench",
     "api.bench",
     "api.sockets.bench.measure",
 )
