@@ -40,9 +40,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "id", "market", "number", "kind", "user_id", "order_id", "arguments", "state", "outcome", "journal_partition",
         "journal_offset", "created_at", "decided_at",
     ),
-    "trades": (
-        "id", *Trade._fields[:-2], "at",
-    ),
+    "trades": ("id", *Trade._fields[:-2], "at"),
     "batches": (
         "id", "market", "number", "lots", "notional_atoms", "topped_up_atoms", "state", "filled_atoms", "charged_asset",
         "charged_atoms", "exchange_order_id", "created_at", "closed_at", "settled_at",

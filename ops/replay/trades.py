@@ -11,7 +11,7 @@ import asyncpg
 
 from ledger.connection import books
 from ledger.queries import query
-from ledger.replay.row_rules import COLUMNS, Row, moment
+from ledger.replay.row_rules import Row, moment
 from ledger.replay.store import CONSUMER, columns
 from ledger.replay.topics import Marks, Stretch, Topics
 from runtime.embedded.program import Broken
@@ -19,6 +19,11 @@ from runtime.settings import Settings
 from schemas.executions import ChainedExecution, HouseFilled, Traded
 from schemas.topics import EXECUTIONS
 
+COLUMNS = (
+    "id", "market", "trade_seq", "seq", "kind", "price_ticks", "lots", "quote_atoms", "taker_side", "taker_order_id",
+    "taker_user_id", "taker_fee_atoms", "maker_order_id", "maker_user_id", "maker_fee_atoms", "at",
+)  # fmt: skip
+"""Of a row, which is `row` behind the id of its transfer."""
 Read = Callable[[int, int], None]
 
 
@@ -85,7 +90,7 @@ async def _put_right(connection: asyncpg.Connection, market: str, told: Sequence
     wrong = [(ids[one[1]], *one) for one in told if one[1] in ids]
     async with connection.transaction():
         await connection.execute(query("replay.drop_trades"), market, numbers)
-        await connection.copy_records_to_table("trades", records=wrong, columns=COLUMNS["trades"])
+        await connection.copy_records_to_table("trades", records=wrong, columns=COLUMNS)
     return len(wrong)
 
 
