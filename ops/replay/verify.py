@@ -109,6 +109,12 @@ def _lines(verdicts: Iterable[dict[str, Any]]) -> Iterable[str]:
 
     for verdict in verdicts:
         whose = verdict["market"] or "everything"
+        if verdict["next"] <= verdict["first"]:
+            yield (
+                f"partition {verdict['partition']}, {whose}: the newest snapshot is at offset {verdict['first']}, "
+                "where the journal ends: NOTHING was compared."
+            )
+            continue
         rate = verdict["commands"] / max(verdict["seconds"], 0.001)
         yield (
             f"partition {verdict['partition']}, {whose}: {verdict['commands']:,} commands executed from offset "

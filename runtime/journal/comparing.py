@@ -156,7 +156,7 @@ class Comparison:
                 self._differ(self._ahead(), record.offset, reading)
             return is_ahead
         if self._is_repeat(reading, value):
-            self.repeats += 1
+            self.repeats += reading.seq > self._start  # what lies before was told once, for all that is known
             return True
         if is_ahead and self._is_other(reading, value):
             self._differ(self._ahead(), record.offset, difference(self._expected[self._taken], value))

@@ -121,10 +121,24 @@ async def test_a_stretch_is_judged_from_a_snapshot_or_an_offset(stack: Settings,
     for first, code in ((5, 1), (6, 0), (10, 0), (21, 0)):
         said = await verb("replay", "verify", f"--market={BTC}", f"--from-offset={first}", "--json")
         assert (said.code, one(said)["first"]) == (code, first)
+        assert {row["repeats"] for row in one(said)["topics"].values()} == {0}, "what lies before is not told again"
     stretch = await verb("replay", "verify", "--market", BTC, "--from-offset", "12", "--to-offset", "20", "--json")
     assert (stretch.code, one(stretch)["first"], one(stretch)["next"]) == (0, 12, 21)
     before = await verb("replay", "verify", "--market", BTC, "--to-offset", "4", "--json")
     assert (before.code, one(before)["next"]) == (0, 5)
+
+
+async def test_a_snapshot_at_the_end_leaves_nothing_to_compare_and_that_is_said(stack: Settings, verb: Verb) -> None:
+    await kafka.ensure_topics(stack, TOPICS)
+    await listed(stack)
+    records = await journaled(stack, commands())
+    await kept(stack, await told(stack, records))
+    said = await verb("replay", "verify", "--market", BTC, "--from-snapshot")
+    end = records[-1].offset + 1
+    assert (said.code, said.out) == (
+        0,
+        f"partition 1, {BTC}: the newest snapshot is at offset {end}, where the journal ends: NOTHING was compared.\n",
+    )
 
 
 async def test_what_was_not_told_yet_is_pending(stack: Settings, verb: Verb) -> None:
