@@ -234,6 +234,8 @@ async def settled(client, base, market, settings, agents, watching):
     last = {}
 
     async def stands_still():
+        if await undecided(settings):  # of an API that was killed; they are sent again after some seconds
+            return False
         with contextlib.suppress(aiohttp.ClientError):
             answers = [await at.get(f"markets/{market}/orderbook/?depth=1000") for at in (client, client.at(base))]
             books_ = [answer.body for answer in answers if answer.status == 200]
@@ -245,6 +247,11 @@ async def settled(client, base, market, settings, agents, watching):
 
     await until(stands_still, agents, watching)
     return last["book"]
+
+
+async def undecided(settings):
+    async with books(settings) as connection:
+        return await connection.fetchval("select count(*) from commands where state = 'pending'")
 
 
 async def topic_trades(settings, market):
