@@ -187,9 +187,10 @@ def page() -> str:
 _HEAD = (
     "# Metrics",
     "",
-    "Written from `runtime/telemetry/metrics.py` by `tidemark documents`; a test compares. Every process serves them",
-    "at `/metrics`, beside the usual ones of the process, its Python and its garbage collector. What another process",
-    "tells stands there too, as 0: ask those that are named. Labels are bounded: never a user, an order or a command.",
+    "Written from `runtime/telemetry/metrics.py` by `tidemark documents`; a test compares. Every process of the",
+    "exchange serves them at `/metrics`, beside the usual ones of the process, its Python and its garbage collector;",
+    "the supervisor has no door, and each process tells how often it was started again. What another process tells",
+    "stands there too, as 0: ask those that are named. Labels are bounded: never a user, an order or a command.",
     "",
     "| metric | kind | told by | labels | meaning |",
     "|---|---|---|---|---|",
