@@ -1,7 +1,7 @@
 """Faust's Kafka transport, taught to hand over a whole fetched run as one event, to wait less, and to start at once.
 
-All protected members of Faust and aiokafka that the journal touches are here and in `group.py`; the contract test
-(tests/runtime/journal/test_transport.py) fails when one of them moves.
+All protected members of Faust and aiokafka that the journal touches are here, in `group.py` and in `reader.py`; the
+contract test (tests/runtime/journal/test_transport.py) fails when one of them moves.
 """
 
 import asyncio

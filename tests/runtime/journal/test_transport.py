@@ -6,6 +6,7 @@ import inspect
 import aiokafka
 import faust
 import pytest
+from aiokafka.client import AIOKafkaClient
 from faust.app.base import App
 from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
@@ -28,6 +29,7 @@ def test_the_versions_are_those_that_were_tried_on_a_broker():
 @pytest.mark.parametrize(
     ("owner", "member", "parameters"),
     [
+        (AIOKafkaClient, "add_topic", ["self", "topic"]),
         (AIOKafkaConsumerThread, "_create_worker_consumer", ["self", "transport"]),
         (AIOKafkaConsumerThread, "getmany", ["self", "active_partitions", "timeout"]),
         (AIOKafkaConsumerThread, "_fetch_records", ["self", "consumer", "active_partitions", "timeout", "max_records"]),
@@ -56,6 +58,7 @@ def test_the_names_that_are_read_and_written_are_still_used_where_they_were():
     thread = inspect.getsource(AIOKafkaConsumerThread._create_worker_consumer)
     assert "fetch_max_wait_ms=1500" in thread
     assert "_fetch_max_wait_ms" in inspect.getsource(aiokafka.AIOKafkaConsumer)
+    assert "self._client = AIOKafkaClient(" in inspect.getsource(aiokafka.AIOKafkaConsumer)
     assert "_max_poll_records" in inspect.getsource(AIOKafkaConsumerThread.getmany)
     assert "sleep(1.0)" in inspect.getsource(TableManager.on_start)
     assert "self.active_offsets" in inspect.getsource(Recovery.on_rebalance)
